@@ -1,0 +1,269 @@
+"""What a recipe says: one strict, frozen record per section. The text under a field is what README and --help show."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, PositiveInt, field_validator
+
+from sluice.contract.settings import Strict
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
+SHA256_PATTERN = r"^[0-9a-f]{64}$"
+EXPECTATION_PATTERN = r"^expect_[a-z0-9_]+$"
+SAID_PATTERN = r"\S"
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Column = Annotated[str, Field(min_length=1)]
+FileName = Annotated[str, Field(min_length=1)]
+Levels = Annotated[tuple[Column, ...], Field(min_length=2)]
+Sha256 = Annotated[str, Field(pattern=SHA256_PATTERN)]
+ExpectationType = Annotated[str, Field(pattern=EXPECTATION_PATTERN)]
+Reason = Annotated[str, Field(pattern=SAID_PATTERN)]
+Split = Literal["train", "validation", "test"]
+
+BEYOND_RE2 = re.compile(r"\(\?(?:<?[=!]|>|\()|\(\?P=|\\[1-9]")
+"""What Python's expressions have and RE2's have not: look-around, atomic groups, conditions, back references."""
+
+
+class Derive(Strict):
+    """New columns cut out of an existing one."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    source: Column = Field(alias="from")
+    """The column to cut from."""
+    pattern: str
+    """A regular expression (RE2) with named groups; each group becomes a column. A value that doesn't match gives nulls."""
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles_with_named_groups(cls, value: str) -> str:
+        try:
+            groups = re.compile(value).groupindex
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from None
+        if BEYOND_RE2.search(re.sub(r"\\(?![1-9]).", "", value)):
+            raise ValueError(
+                "look-around and back references are not part of RE2; write the pattern without them"
+            )
+        if not groups:
+            raise ValueError("has no named group; write (?P<new_column>…)")
+        return value
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The new columns' names, in the order of their groups."""
+        return tuple(re.compile(self.pattern).groupindex)
+
+
+class Merge(Strict):
+    """A list (of categories, say) whose columns are added to the rows by a key."""
+
+    file: FileName
+    """The list's file, relative to the data folder: CSV or Parquet, gzip too."""
+    key: Column
+    """The rows' column that holds the key."""
+    list_key: Column | None = None
+    """The list's column that holds the key; the same name as `key` if not given."""
+    columns: tuple[Column, ...] = Field(min_length=1)
+    """The list's columns to add."""
+    unmatched: Literal["keep", "drop"] = "drop"
+    """What becomes of a row whose key is not in the list: kept with nulls, or dropped by the rule `unmatched_key`. Counted either way."""
+    duplicates: Literal["refuse", "first"] = "refuse"
+    """What to do when the list has a key twice: refuse the list, or take the first of them. Counted either way; rows are never multiplied."""
+
+
+class Data(Strict):
+    """Where the rows come from."""
+
+    files: tuple[FileName, ...] = Field(min_length=1)
+    """File names or globs relative to the data folder: CSV or Parquet, gzip too. Together they are one table."""
+    derive: tuple[Derive, ...] = ()
+    """New columns cut out of existing ones by regular expressions."""
+    merge: Merge | None = None
+    """A list merged onto the rows by a key."""
+    quarantine_limit: Fraction = 0.0
+    """The largest share of rows that may be unreadable. They are quarantined to a table; above the limit the data is refused."""
+
+
+class Columns(Strict):
+    """Which columns play which role. Names are the standardised ones: trimmed, lower case, underscores."""
+
+    id: Column | None = None
+    """A column that identifies a row; carried along, never a feature."""
+    text: tuple[Column, ...] = Field(min_length=1)
+    """Columns joined by a blank into `combined_text`, in this order."""
+    categorical: tuple[Column, ...] = ()
+    """Columns with an embedding each; a value not seen in training has an index of its own."""
+    hierarchical: dict[Name, Levels] = {}
+    """Hierarchies by name, each a list of two or more columns from the top level down; a value is told apart by the path of its parents."""
+    numeric: tuple[Column, ...] = ()
+    """Columns of numbers; clipped, standardised, with a flag where one is missing."""
+    label: Column
+    """The column to predict."""
+    group: Column | None = None
+    """Rows that share this column's value are never parted between splits."""
+
+
+class Text(Strict):
+    """How `combined_text` is normalised, in this order. All off leaves the text as it is, for a transformer that knows case and punctuation."""
+
+    lowercase: bool = False
+    """Turn the text to lower case."""
+    letters_only: bool = False
+    """Drop everything but letters a to z and blanks."""
+    remove_stopwords: bool = False
+    """Remove the words of the pinned English stop-word list."""
+    lemmatize: bool = False
+    """Replace each word by its WordNet noun lemma (NLTK's WordNetLemmatizer)."""
+
+
+class RareClasses(Strict):
+    """Classes with too few rows to learn from are removed, by the rule `rare_class`, and named in the report."""
+
+    minimum_rows: Annotated[int, Field(ge=2)] = 2
+    """A class with fewer rows is removed. A class that occurs once always is."""
+
+
+class Splitting(Strict):
+    """How rows are parted. The split comes first; whatever is learned is learned on the training rows alone."""
+
+    train: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    """The share of rows to train on."""
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """The share of rows to pick the best epoch by."""
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """The share of rows that evaluation alone sees."""
+    seed: int = 17
+    """The seed of the split and of row sampling."""
+    stratify: bool = True
+    """Keep each class's share the same in every split."""
+
+
+class FeatureSettings(Strict):
+    """What is learned on the training rows and applied everywhere."""
+
+    clip_iqr: Annotated[float, Field(gt=0)] | None = 1.5
+    """Numbers further than this many inter-quartile ranges outside the quartiles are clipped; null leaves them."""
+    minimum_count: PositiveInt = 1
+    """A category seen in fewer training rows counts as unknown."""
+
+
+class Expectation(Strict):
+    """One great-expectations expectation, in its own name and arguments."""
+
+    type: ExpectationType
+    """The expectation's name, such as expect_column_values_to_not_be_null."""
+    kwargs: dict[str, Any] = {}
+    """Its arguments."""
+    tables: Annotated[tuple[Split, ...], Field(min_length=1)] = (
+        "train",
+        "validation",
+        "test",
+    )
+    """The tables it is asked of."""
+    severity: Literal["failure", "warning"] = "failure"
+    """A failure closes the data gate, a warning is reported."""
+
+
+class ModelSettings(Strict):
+    """The model's shape."""
+
+    kind: Literal["transformer"] = "transformer"
+    """A transformer reads the text; embeddings and numbers join its [CLS] output."""
+    backbone: str
+    """A model of the transformers library: a hub name, a folder, or `package:NAME` for one that an installed Python package carries."""
+    weights_sha256: Sha256
+    """The sha256 of the backbone's model.safetensors, checked before it is loaded."""
+    maximum_tokens: Annotated[int, Field(ge=4, le=8192)] = 128
+    """Longer texts are cut off here."""
+    embedding_size: PositiveInt = 16
+    """The width of each categorical and hierarchical embedding."""
+    embedding_sizes: dict[Column, PositiveInt] = {}
+    """Widths of single columns, where they differ from embedding_size."""
+    hidden_layers: tuple[PositiveInt, ...] = (256,)
+    """The widths of the linear layers between the joined features and the logits."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """The share of activations dropped in training."""
+
+
+class Training(Strict):
+    """How the model is fitted."""
+
+    epochs: PositiveInt = 3
+    """The largest number of passes over the training rows."""
+    batch_size: Annotated[int, Field(ge=2)] = 32
+    """Rows per step; batch normalisation needs two at least."""
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-5
+    """AdamW's learning rate for the backbone."""
+    head_learning_rate: Annotated[float, Field(gt=0)] | None = None
+    """AdamW's learning rate for everything else; the backbone's if not given."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    """AdamW's weight decay."""
+    warmup: Fraction = 0.1
+    """The share of all steps over which the learning rate rises; it then falls linearly to zero."""
+    class_weights: bool = True
+    """Weigh each class by the inverse of its share of the training rows."""
+    gradient_clip: Annotated[float, Field(gt=0)] = 1.0
+    """The largest gradient norm."""
+    patience: PositiveInt = 2
+    """Stop after this many epochs without a better validation macro F1; the best epoch is kept."""
+    seed: int = 17
+    """The seed of initial weights, dropout and the order of rows."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Number format of the forward pass; auto takes bfloat16 where the processor computes it natively."""
+
+
+class LinearBaseline(Strict):
+    """The model must beat TF-IDF + logistic regression on the same rows, or the recipe says why not."""
+
+    margin: float = 0.0
+    """How much higher the model's macro F1 has to be than the linear baseline's."""
+    waived_because: Reason | None = None
+    """The reason why this model need not beat the linear baseline; the comparison is still shown."""
+
+
+class Gates(Strict):
+    """What the metric gate asks of the model on the test rows. A missing or NaN metric is a refusal."""
+
+    at_least: dict[
+        Literal[
+            "accuracy", "macro_f1", "weighted_f1", "top_3_accuracy", "top_5_accuracy"
+        ],
+        Fraction,
+    ] = {}
+    """The smallest allowed value of each metric."""
+    at_most: dict[Literal["loss"], Annotated[float, Field(gt=0)]] = {}
+    """The largest allowed value of each metric."""
+    linear_baseline: LinearBaseline = LinearBaseline()
+    """The comparison with the linear baseline."""
+
+
+class Registry(Strict):
+    """Where an accepted model goes."""
+
+    group: Name
+    """The model group it becomes a version of."""
+
+
+class Recipe(Strict):
+    """One data set's complete description: data, model and gates."""
+
+    version: Literal[1]
+    """The recipe format's version."""
+    name: Name
+    """The recipe's name, shown wherever a run is shown."""
+    data: Data
+    columns: Columns
+    text: Text = Text()
+    rare_classes: RareClasses = RareClasses()
+    split: Splitting = Splitting()
+    features: FeatureSettings = FeatureSettings()
+    expectations: tuple[Expectation, ...] = Field(min_length=1)
+    """What the data gate asks of the tables; at least one."""
+    model: ModelSettings
+    training: Training = Training()
+    gates: Gates = Gates()
+    registry: Registry
