@@ -1,0 +1,64 @@
+"""The recipe: one strict, complete description of data, model and gates, and each component's part of it."""
+
+from sluice.recipe.checks import table_columns
+from sluice.recipe.describe import field_table, recipe_schema
+from sluice.recipe.model import (
+    Columns,
+    Data,
+    Derive,
+    Expectation,
+    FeatureSettings,
+    Gates,
+    LinearBaseline,
+    Merge,
+    ModelSettings,
+    RareClasses,
+    Recipe,
+    Registry,
+    Splitting,
+    Text,
+    Training,
+)
+from sluice.recipe.names import COMBINED_TEXT, ROW_ID, encoded, missing, scaled, standardise
+from sluice.recipe.parse import load_recipe, parse_recipe
+from sluice.recipe.parts import (
+    EvaluateSettings,
+    PreprocessSettings,
+    RegisterSettings,
+    TrainSettings,
+    ValidateSettings,
+)
+
+__all__ = [
+    "COMBINED_TEXT",
+    "ROW_ID",
+    "Columns",
+    "Data",
+    "Derive",
+    "EvaluateSettings",
+    "Expectation",
+    "FeatureSettings",
+    "Gates",
+    "LinearBaseline",
+    "Merge",
+    "ModelSettings",
+    "PreprocessSettings",
+    "RareClasses",
+    "Recipe",
+    "RegisterSettings",
+    "Registry",
+    "Splitting",
+    "Text",
+    "TrainSettings",
+    "Training",
+    "ValidateSettings",
+    "encoded",
+    "field_table",
+    "load_recipe",
+    "missing",
+    "parse_recipe",
+    "recipe_schema",
+    "scaled",
+    "standardise",
+    "table_columns",
+]

@@ -22,6 +22,7 @@ Sha256 = Annotated[str, Field(pattern=SHA256_PATTERN)]
 ExpectationType = Annotated[str, Field(pattern=EXPECTATION_PATTERN)]
 Reason = Annotated[str, Field(pattern=SAID_PATTERN)]
 Split = Literal["train", "validation", "test"]
+Metric = Literal["accuracy", "macro_f1", "weighted_f1", "top_3_accuracy", "top_5_accuracy"]
 
 BEYOND_RE2 = re.compile(r"\(\?(?:<?[=!]|>|\()|\(\?P=|\\[1-9]")
 """What Python's expressions have and RE2's have not: look-around, atomic groups, conditions, back references."""
@@ -97,7 +98,7 @@ class Columns(Strict):
     """Columns joined by a blank into `combined_text`, in this order."""
     categorical: tuple[Column, ...] = ()
     """Columns with an embedding each; a value not seen in training has an index of its own."""
-    hierarchical: dict[Name, Levels] = {}
+    hierarchical: dict[Name, Levels] = Field(default={})
     """Hierarchies by name, each a list of two or more columns from the top level down; a value is told apart by the path of its parents."""
     numeric: tuple[Column, ...] = ()
     """Columns of numbers; clipped, standardised, with a flag where one is missing."""
@@ -156,7 +157,7 @@ class Expectation(Strict):
 
     type: ExpectationType
     """The expectation's name, such as expect_column_values_to_not_be_null."""
-    kwargs: dict[str, Any] = {}
+    kwargs: dict[str, Any] = Field(default={})
     """Its arguments."""
     tables: Annotated[tuple[Split, ...], Field(min_length=1)] = (
         "train",
@@ -181,7 +182,7 @@ class ModelSettings(Strict):
     """Longer texts are cut off here."""
     embedding_size: PositiveInt = 16
     """The width of each categorical and hierarchical embedding."""
-    embedding_sizes: dict[Column, PositiveInt] = {}
+    embedding_sizes: dict[Column, PositiveInt] = Field(default={})
     """Widths of single columns, where they differ from embedding_size."""
     hidden_layers: tuple[PositiveInt, ...] = (256,)
     """The widths of the linear layers between the joined features and the logits."""
@@ -228,14 +229,9 @@ class LinearBaseline(Strict):
 class Gates(Strict):
     """What the metric gate asks of the model on the test rows. A missing or NaN metric is a refusal."""
 
-    at_least: dict[
-        Literal[
-            "accuracy", "macro_f1", "weighted_f1", "top_3_accuracy", "top_5_accuracy"
-        ],
-        Fraction,
-    ] = {}
+    at_least: dict[Metric, Fraction] = Field(default={})
     """The smallest allowed value of each metric."""
-    at_most: dict[Literal["loss"], Annotated[float, Field(gt=0)]] = {}
+    at_most: dict[Literal["loss"], Annotated[float, Field(gt=0)]] = Field(default={})
     """The largest allowed value of each metric."""
     linear_baseline: LinearBaseline = LinearBaseline()
     """The comparison with the linear baseline."""

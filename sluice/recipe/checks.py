@@ -1,0 +1,300 @@
+"""What only shows when fields are seen together: roles that exclude each other, names that don't exist, sums.
+
+Each check says which sections it needs, and is left out while one of those can't be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from math import fsum
+from typing import Any, NamedTuple
+
+from sluice.recipe import names
+from sluice.recipe.mistakes import Mistake, Path, closest, dotted, listed
+from sluice.recipe.model import Columns, Data, Expectation, Gates, Merge, ModelSettings, Splitting
+
+TOLERANCE = 1e-9
+"""How far the split's shares may be from one; they are written in decimals, which binary numbers round."""
+
+FEATURES = ("text", "categorical", "hierarchical", "numeric")
+
+MAY_SHARE = (
+    {"text", "categorical"},
+    {"text", "hierarchical"},
+    *({"group", role} for role in (*FEATURES, "id")),
+)
+"""The pairs of roles that one column may have; any other pair is a mistake."""
+
+WHY_NOT = {
+    "label": "the label must not be given away",
+    "id": "an id is carried along, never a feature",
+    "numeric": "a column is either numbers or words",
+}
+"""Why a role excludes others; the first that is involved is the reason."""
+
+COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list", "column_set")
+"""The arguments by which great-expectations' expectations name columns."""
+
+Mistakes = Iterator[Mistake]
+Expectations = dict[int, Expectation]
+
+
+class Draft(NamedTuple):
+    """The sections of a recipe that could be read; none stands for one that couldn't."""
+
+    data: Data | None
+    columns: Columns | None
+    split: Splitting | None
+    expectations: Expectations
+    model: ModelSettings | None
+    gates: Gates | None
+
+
+class Use(NamedTuple):
+    """One place where a recipe gives a column a role."""
+
+    path: Path
+    column: str
+    role: str
+
+
+def check(draft: Draft) -> Mistakes:
+    """Every mistake that the readable sections show."""
+    for run, needs in CHECKS:
+        sections = [getattr(draft, name) for name in needs]
+        if all(section is not None for section in sections):
+            yield from run(*sections)
+
+
+def uses(columns: Columns) -> Iterator[Use]:
+    """Every place where the section names a column."""
+    for role in ("id", "label", "group"):
+        if column := getattr(columns, role):
+            yield Use(("columns", role), column, role)
+    for role in ("text", "categorical", "numeric"):
+        for position, column in enumerate(getattr(columns, role)):
+            yield Use(("columns", role, position), column, role)
+    for name, levels in columns.hierarchical.items():
+        for position, column in enumerate(levels):
+            yield Use(("columns", "hierarchical", name, position), column, "hierarchical")
+
+
+def added_columns(columns: Columns) -> list[str]:
+    """The columns that preprocessing adds to those that the recipe names."""
+    added = [names.ROW_ID, names.COMBINED_TEXT]
+    for use in uses(columns):
+        if use.role in ("label", "categorical", "hierarchical"):
+            added.append(names.encoded(use.column))
+        if use.role == "numeric":
+            added += [names.scaled(use.column), names.missing(use.column)]
+    return added
+
+
+def table_columns(columns: Columns) -> list[str]:
+    """The columns of a preprocessed table, by the recipe alone."""
+    return list(dict.fromkeys([*(use.column for use in uses(columns)), *added_columns(columns)]))
+
+
+def _files_stay_inside(data: Data) -> Mistakes:
+    places: list[tuple[Path, str]] = [(("data", "files", i), name) for i, name in enumerate(data.files)]
+    if data.merge:
+        places.append((("data", "merge", "file"), data.merge.file))
+    for path, name in places:
+        if _leaves(name):
+            yield Mistake(
+                path, f"got {name!r}", "a name or glob inside the data folder, with forward slashes"
+            )
+
+
+def _leaves(name: str) -> bool:
+    return name.startswith(("/", "~")) or ".." in name.split("/") or "\\" in name or ":" in name
+
+
+def _spelling(places: Iterable[tuple[Path, str]]) -> Mistakes:
+    for path, name in places:
+        standard = names.standardise(name)
+        if name != standard:
+            yield Mistake(
+                path, f"got {name!r}", "names as standardised: trimmed, lower case, underscores", standard
+            )
+
+
+def _data_spelling(data: Data) -> Mistakes:
+    yield from _spelling(_data_names(data))
+
+
+def _data_names(data: Data) -> Iterator[tuple[Path, str]]:
+    for i, derive in enumerate(data.derive):
+        yield ("data", "derive", i, "from"), derive.source
+        yield from ((("data", "derive", i, "pattern"), column) for column in derive.columns)
+    if data.merge:
+        yield ("data", "merge", "key"), data.merge.key
+        yield from ((("data", "merge", "columns", i), column) for i, column in enumerate(data.merge.columns))
+    if data.merge and data.merge.list_key:
+        yield ("data", "merge", "list_key"), data.merge.list_key
+
+
+def _column_spelling(columns: Columns) -> Mistakes:
+    yield from _spelling((use.path, use.column) for use in uses(columns))
+
+
+def _new_columns(data: Data) -> Mistakes:
+    """A new column must not take a name that is taken."""
+    taken: dict[str, Path] = {
+        derive.source: ("data", "derive", i, "from") for i, derive in enumerate(data.derive)
+    }
+    for path, column in _made(data):
+        if column in taken:
+            yield Mistake(path, f"makes {column!r}, which {dotted(taken[column])} has already", "a new name")
+        taken.setdefault(column, path)
+
+
+def _made(data: Data) -> Iterator[tuple[Path, str]]:
+    for i, derive in enumerate(data.derive):
+        yield from ((("data", "derive", i, "pattern"), column) for column in derive.columns)
+    if data.merge:
+        yield from ((("data", "merge", "columns", i), column) for i, column in enumerate(data.merge.columns))
+
+
+def _repeats(path: Path, values: Iterable[Any]) -> Mistakes:
+    seen: set[Any] = set()
+    for position, value in enumerate(values):
+        if value in seen:
+            yield Mistake((*path, position), f"{value!r} is listed twice", "once")
+        seen.add(value)
+
+
+def _data_repeats(data: Data) -> Mistakes:
+    yield from _repeats(("data", "files"), data.files)
+
+
+def _column_repeats(columns: Columns) -> Mistakes:
+    for role in ("text", "categorical", "numeric"):
+        yield from _repeats(("columns", role), getattr(columns, role))
+
+
+def _roles(columns: Columns) -> Mistakes:
+    seen: dict[str, list[Use]] = {}
+    for use in uses(columns):
+        earlier = next((other for other in seen.get(use.column, []) if _exclude(use, other)), None)
+        if earlier:
+            yield _clash(use, earlier)
+        seen.setdefault(use.column, []).append(use)
+
+
+def _exclude(use: Use, other: Use) -> bool:
+    if use.role == other.role:
+        return use.role == "hierarchical"  # a repeat in a plain list is told by its own check
+    return {use.role, other.role} not in MAY_SHARE
+
+
+def _clash(use: Use, other: Use) -> Mistake:
+    roles = {use.role, other.role}
+    reason = next((why for role, why in WHY_NOT.items() if role in roles), "a column has one embedding")
+    return Mistake(use.path, f"{use.column!r} is in {dotted(other.path)} too", f"one of them; {reason}")
+
+
+def _reserved(columns: Columns) -> Mistakes:
+    added = set(added_columns(columns))
+    for use in uses(columns):
+        if use.column in added:
+            yield Mistake(use.path, f"{use.column!r} is a column that preprocessing adds", "another name")
+
+
+def _leaks(data: Data, columns: Columns) -> Mistakes:
+    """A feature from which the label is made gives the answer away."""
+    sources = set(_origins(columns.label, data))
+    for use in uses(columns):
+        if use.role in FEATURES and use.column in sources:
+            yield Mistake(
+                use.path, f"the label {columns.label!r} is made from {use.column!r}", "no such feature"
+            )
+
+
+def _origins(column: str, data: Data) -> Iterator[str]:
+    """The columns that a derived or merged column is made from."""
+    for derive in data.derive:
+        if column in derive.columns and derive.source != column:
+            yield derive.source
+    if data.merge and column in data.merge.columns:
+        yield from _key_and_its_origins(data.merge, data)
+
+
+def _key_and_its_origins(merge: Merge, data: Data) -> Iterator[str]:
+    yield merge.key
+    yield from (derive.source for derive in data.derive if merge.key in derive.columns)
+
+
+def _shares(split: Splitting) -> Mistakes:
+    total = fsum((split.train, split.validation, split.test))
+    if abs(total - 1) > TOLERANCE:
+        yield Mistake(("split",), f"train, validation and test add up to {total:.12g}", "1")
+
+
+def _expectation_repeats(expectations: Expectations) -> Mistakes:
+    seen: list[tuple[int, Expectation]] = []
+    for i, expectation in expectations.items():
+        yield from _repeats(("expectations", i, "tables"), expectation.tables)
+        if twin := next((j for j, other in seen if _same(expectation, other)), None):
+            yield Mistake(("expectations", i), f"the same as expectations[{twin}]", "each once")
+        seen.append((i, expectation))
+
+
+def _same(one: Expectation, other: Expectation) -> bool:
+    together = set(one.tables) & set(other.tables)
+    return one.type == other.type and one.kwargs == other.kwargs and bool(together)
+
+
+def _expected_columns(columns: Columns, expectations: Expectations) -> Mistakes:
+    allowed = table_columns(columns)
+    for i, expectation in expectations.items():
+        for path, name in _named(("expectations", i, "kwargs"), expectation.kwargs):
+            if name not in allowed:
+                yield _no_such_column(path, name, allowed)
+
+
+def _named(path: Path, kwargs: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
+    for argument in COLUMN_ARGUMENTS:
+        value = kwargs.get(argument, [])
+        if isinstance(value, list):
+            yield from (((*path, argument, position), name) for position, name in enumerate(value))
+        else:
+            yield (*path, argument), value
+
+
+def _no_such_column(path: Path, name: Any, allowed: list[str]) -> Mistake:
+    meant = closest(names.standardise(str(name)), allowed)
+    return Mistake(path, f"got {name!r}, not a column of the preprocessed table", listed(allowed), meant)
+
+
+def _embeddings(columns: Columns, model: ModelSettings) -> Mistakes:
+    allowed = sorted({use.column for use in uses(columns) if use.role in ("categorical", "hierarchical")})
+    for name in model.embedding_sizes:
+        if name not in allowed:
+            what = "not a categorical or hierarchical column"
+            meant = closest(names.standardise(name), allowed)
+            yield Mistake(("model", "embedding_sizes", name), what, listed(allowed) or "none here", meant)
+
+
+def _gate_can_refuse(gates: Gates) -> Mistakes:
+    if gates.linear_baseline.waived_because and not gates.at_least and not gates.at_most:
+        what = "nothing is asked of the model: no threshold, and the linear baseline is waived"
+        yield Mistake(("gates",), what, "at_least, at_most, or a linear baseline that is not waived")
+
+
+CHECKS: tuple[tuple[Callable[..., Mistakes], tuple[str, ...]], ...] = (
+    (_files_stay_inside, ("data",)),
+    (_data_spelling, ("data",)),
+    (_data_repeats, ("data",)),
+    (_new_columns, ("data",)),
+    (_column_spelling, ("columns",)),
+    (_column_repeats, ("columns",)),
+    (_roles, ("columns",)),
+    (_reserved, ("columns",)),
+    (_leaks, ("data", "columns")),
+    (_shares, ("split",)),
+    (_expectation_repeats, ("expectations",)),
+    (_expected_columns, ("columns", "expectations")),
+    (_embeddings, ("columns", "model")),
+    (_gate_can_refuse, ("gates",)),
+)
