@@ -1,0 +1,82 @@
+"""Which raw files the recipe means, and what each one is by its first bytes."""
+
+from __future__ import annotations
+
+import glob
+import pathlib
+from collections.abc import Sequence
+
+from sluice.contract.errors import InputError
+from sluice.ingest.csv_file import CsvFile
+from sluice.ingest.parquet_file import ParquetFile
+from sluice.ingest.source import SourceFile, first_bytes
+
+SHOWN_FILES = 20
+
+
+def resolve(folder: pathlib.Path, patterns: Sequence[str], said_by: str) -> list[pathlib.Path]:
+    """The files that names and globs mean, each once: sorted within a glob, in the order of the patterns.
+
+    Raises:
+        InputError: the folder isn't there, or a pattern means no file.
+    """
+    if not folder.is_dir():
+        raise InputError(
+            "the data folder isn't there", where=folder, allowed="a folder", next_step="Correct DATA=<folder>"
+        )
+    found: dict[pathlib.Path, None] = {}
+    for pattern in patterns:
+        found.update(dict.fromkeys(_matches(folder, pattern, said_by)))
+    return list(found)
+
+
+def _matches(folder: pathlib.Path, pattern: str, said_by: str) -> list[pathlib.Path]:
+    relative = pathlib.PurePosixPath(pattern)
+    if relative.is_absolute() or ".." in relative.parts:
+        raise InputError(
+            f"{said_by} names {pattern!r}, which is outside the data folder",
+            where=folder,
+            allowed="a name or glob relative to the data folder",
+            next_step="Put the file into the folder and name it without the path",
+        )
+    names = glob.glob(pattern, root_dir=folder, recursive=True)
+    matches = sorted(
+        path for path in {folder / pattern, *(folder / name for name in names)} if path.is_file()
+    )
+    if not matches:
+        raise InputError(
+            f"{said_by} names {pattern!r}, and no file matches",
+            where=folder,
+            got=_listing(folder),
+            allowed="a file name or glob that matches at least one file",
+            next_step="Correct the name in the recipe, or the data folder",
+        )
+    return matches
+
+
+def _listing(folder: pathlib.Path) -> str:
+    names = sorted(path.name + ("/" if path.is_dir() else "") for path in folder.iterdir())
+    if not names:
+        return "an empty folder"
+    more = f" and {len(names) - SHOWN_FILES:,} more" if len(names) > SHOWN_FILES else ""
+    return "a folder with " + ", ".join(names[:SHOWN_FILES]) + more
+
+
+def open_source(folder: pathlib.Path, path: pathlib.Path) -> SourceFile:
+    """Open a file as what its first bytes say it is, whatever its name.
+
+    Raises:
+        InputError: it is empty, no table, or its header is wrong.
+    """
+    name = path.relative_to(folder).as_posix()
+    head = first_bytes(path, name, 4)
+    if head == b"PAR1":
+        return ParquetFile(path, name)
+    if head.startswith(b"PK\x03\x04"):
+        raise InputError(
+            "the file is a zip archive or a spreadsheet",
+            where=name,
+            allowed="CSV or Parquet, gzip too",
+            next_step="Unpack it, or save the sheet as CSV UTF-8",
+        )
+    return CsvFile(path, name)
