@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
 from sluice.contract import progress, storage
@@ -30,6 +32,7 @@ def main(function: Callable[..., Metrics], argv: Sequence[str] | None = None) ->
         print(json.dumps(component.json_schema(), indent=2))
         return 0
     _leave_with_parent()
+    signal.signal(signal.SIGTERM, _interrupted)
     try:
         call = make_call(component, options)
         result = run(call)
@@ -152,6 +155,11 @@ def _fail(component: Component, error: BaseException) -> int:
         progress.emit({"failure": message, "type": type(error).__name__})
     print(f"error: {message}", file=sys.stderr, flush=True)
     return 1
+
+
+def _interrupted(number: int, _frame: FrameType | None) -> None:
+    """SIGTERM leaves through the `finally`s, so that the staging folder goes with the process."""
+    raise KeyboardInterrupt
 
 
 def _leave_with_parent() -> None:

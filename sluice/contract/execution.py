@@ -176,7 +176,7 @@ def run(call: Call) -> Result:
     Raises:
         SluiceError: one of the family; nothing of the result is visible then.
     """
-    _remove_dead_staging(call)
+    clear_staging(call)
     if done := call.finished():
         return done
     started = datetime.now(UTC)
@@ -290,8 +290,8 @@ def _staging_folder(call: Call) -> Path:
     return root / name
 
 
-def _remove_dead_staging(call: Call) -> None:
-    """Clear away what a killed process of this machine left of the same step."""
+def clear_staging(call: Call) -> None:
+    """Remove what killed processes of this machine left of the same step; a living process's folder stays."""
     folder = storage.parent(call.folder)
     if not storage.is_local(folder):
         return

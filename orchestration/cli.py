@@ -1,0 +1,154 @@
+"""The verbs: run, check, why, lineage, models, docs. Each is a few lines here and a module of its own."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sluice.contract import SluiceError
+
+REFUSED = 3
+"""The exit status of a run that a gate refused."""
+INTERRUPTED = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb.
+
+    Returns:
+        0; 1 after an error, which is printed; 3 if a gate refused; 130 after Ctrl-C.
+    """
+    options = _parser().parse_args(argv)
+    try:
+        return int(options.run(options))
+    except SluiceError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: finished steps are kept, and the next run goes on from there", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 — the reader has gone; Python's own flush at exit shall not complain
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    from orchestration.models import add_models_parser
+
+    parser = argparse.ArgumentParser(prog="python -m orchestration", description="Sluice's command line.")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    _add_run(verbs)
+    _add_check(verbs)
+    _add_why(verbs)
+    _add_lineage(verbs)
+    add_models_parser(verbs)
+    _add_docs(verbs)
+    return parser
+
+
+def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    verb = verbs.add_parser("run", help="run the pipeline for a recipe", description="Run the pipeline for a recipe.")
+    _add_recipe_and_data(verb)
+    _add_store(verb)
+    verb.add_argument("--rows", type=_positive, metavar="N", help="take N rows by seeded sampling; all if not given")
+    verb.add_argument(
+        "--thresholds", default="", metavar="NAME=VALUE,…", help="the metric gate's thresholds instead of the recipe's"
+    )
+    verb.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from orchestration.start import Request, start
+
+    request = Request(options.recipe, options.store, options.data, options.rows, options.thresholds)
+    record = start(request, Console(highlight=False))
+    return REFUSED if record.outcome.startswith("refused") else 0
+
+
+def _add_check(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "check a recipe, and its data if it is there, without running anything"
+    verb = verbs.add_parser("check", help=text, description=f"{text.capitalize()}.")
+    _add_recipe_and_data(verb)
+    verb.set_defaults(run=_check)
+
+
+def _check(options: argparse.Namespace) -> int:
+    from orchestration.check import check
+
+    for line in check(options.recipe, options.data):
+        print(line)
+    return 0
+
+
+def _add_why(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "say why each step of a run was run again or reused"
+    verb = verbs.add_parser("why", help=text, description=f"{text.capitalize()}.")
+    verb.add_argument("step", nargs="?", help="one step; all if not given")
+    verb.add_argument("--run", dest="run_id", metavar="ID", help="a run's id; the latest if not given")
+    _add_store(verb)
+    verb.set_defaults(run=_why)
+
+
+def _why(options: argparse.Namespace) -> int:
+    from sluice.contract import storage
+
+    from orchestration.why import explain
+
+    print("\n".join(explain(storage.to_uri(options.store), options.run_id, options.step)))
+    return 0
+
+
+def _add_lineage(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "show what an artifact was made from, back to the raw files"
+    verb = verbs.add_parser("lineage", help=text, description=f"{text.capitalize()}.")
+    verb.add_argument("uri", help="the artifact's manifest: a path or URI")
+    verb.set_defaults(run=_lineage)
+
+
+def _lineage(options: argparse.Namespace) -> int:
+    from sluice.contract import storage
+
+    from orchestration.lineage import render_lineage
+
+    print(render_lineage(storage.to_uri(options.uri)))
+    return 0
+
+
+def _add_docs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    text = "write the generated parts of the READMEs again"
+    verb = verbs.add_parser("docs", help=text, description=f"{text.capitalize()}.")
+    verb.add_argument("--check", action="store_true", help="only say whether they are up to date")
+    verb.set_defaults(run=_docs)
+
+
+def _docs(options: argparse.Namespace) -> int:
+    from orchestration.documentation import outdated, write
+
+    root = Path(__file__).parents[1]
+    stale = outdated(root)
+    if not options.check:
+        write(root)
+    for path in stale:
+        print(f"{'out of date' if options.check else 'written'}: {path.relative_to(root)}")
+    return 1 if options.check and stale else 0
+
+
+def _add_recipe_and_data(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("recipe", type=Path, help="the recipe's path")
+    verb.add_argument("--data", metavar="FOLDER", help="the folder of raw files, a path or s3://…")
+
+
+def _add_store(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--store", default="artifacts", metavar="URI", help="where results are kept (default: artifacts)")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return number

@@ -1,0 +1,172 @@
+"""What a person sees of a run: live progress while it works, and a short summary at its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from sluice.contract import storage
+
+from orchestration.graph import Graph
+from orchestration.runs import RunRecord, State, StepRecord
+
+GLYPHS = {
+    State.WAITING: ("·", "dim"),
+    State.RUNNING: ("▶", "cyan"),
+    State.DONE: ("✔", "green"),
+    State.REUSED: ("↺", "green"),
+    State.FAILED: ("✘", "red"),
+    State.SKIPPED: ("–", "dim"),
+    State.INTERRUPTED: ("■", "yellow"),
+}
+LINE_EVERY = 5.0
+"""Seconds between two progress lines of a step where the output is no terminal."""
+
+
+class Display:
+    """Shows a run: a table that is redrawn in a terminal, lines elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live: Live | None = None
+        self._record: RunRecord | None = None
+        self._shown: dict[str, tuple[State, float]] = {}
+        self._since: dict[str, float] = {}
+
+    @contextmanager
+    def showing(self) -> Iterator[None]:
+        """Show what `update` is told until the end of the `with`."""
+        if not self._console.is_terminal:
+            yield
+            return
+        with Live(console=self._console, refresh_per_second=4, get_renderable=self._table) as self._live:
+            yield
+
+    def update(self, record: RunRecord) -> None:
+        """Take the run's present state."""
+        self._record = record
+        for name, step in record.steps.items():
+            if step.state is State.RUNNING:
+                self._since.setdefault(name, time.monotonic())
+        if self._live is None:
+            self._print_changes(record)
+
+    def _print_changes(self, record: RunRecord) -> None:
+        now = time.monotonic()
+        for name, step in record.steps.items():
+            state, at = self._shown.get(name, (State.WAITING, now))
+            if step.state is not state or (step.state is State.RUNNING and step.message and now - at > LINE_EVERY):
+                self._shown[name] = (step.state, now)
+                self._console.print(Text.assemble(_glyph(step), f" {name:<12} ", self._detail(name, step)), soft_wrap=True)
+
+    def _table(self) -> RenderableType:
+        grid = Table.grid(padding=(0, 2))
+        for name, step in self._record.steps.items() if self._record else ():
+            grid.add_row(_glyph(step), name, self._seconds(name, step), Text(self._detail(name, step), overflow="ellipsis"))
+        return grid
+
+    def _detail(self, name: str, step: StepRecord) -> str:
+        if step.state is State.RUNNING:
+            return step.message or "starting"
+        if step.state is State.REUSED:
+            return f"reused (it took {_duration(step.seconds)})"
+        if step.state is State.DONE:
+            return f"done in {_duration(step.seconds)}"
+        return step.message or str(step.state)
+
+    def _seconds(self, name: str, step: StepRecord) -> str:
+        if step.state is State.RUNNING:
+            return _duration(time.monotonic() - self._since[name])
+        return _duration(step.seconds) if step.state in (State.DONE, State.FAILED) else ""
+
+
+def summary(record: RunRecord, graph: Graph, store: str, seconds: float) -> RenderableType:
+    """Where the artifacts are, the metrics, what each gate said, and what to do next."""
+    parts: list[RenderableType] = [_headline(record, seconds), _steps(record)]
+    parts += [_gate_line(record, graph, name) for name in graph.gates]
+    parts += [*_metrics(record), Text(f"store      {_shown(store)}"), Text(f"run        {_shown(record.folder(store))}")]
+    return Group(*parts, *_next_step(record, store))
+
+
+def _headline(record: RunRecord, seconds: float) -> Text:
+    reused = sum(step.state is State.REUSED for step in record.steps.values())
+    colour = "green" if record.outcome == "done" else "red"
+    text = f"\n{record.recipe}: {record.outcome} in {_duration(seconds)}, {reused} of {len(record.steps)} steps reused"
+    return Text(text, style=f"bold {colour}")
+
+
+def _steps(record: RunRecord) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    for name, step in record.steps.items():
+        grid.add_row(_glyph(step), name, str(step.state), _duration(step.seconds), Text(_shown(step.folder or "")))
+    return grid
+
+
+def _gate_line(record: RunRecord, graph: Graph, name: str) -> Text:
+    gate = graph.gates[name]
+    verdict = record.steps[gate.verdict]
+    if not verdict.finished:
+        return Text.assemble((f"◇ {name}: not reached", "dim"))
+    if verdict.metrics.get("passed") is True:
+        return Text.assemble((f"◇ {name}: open", "green"))
+    reasons = verdict.metrics.get("reasons") or ["the verdict is missing"]
+    lines = "".join(f"\n    {reason}" for reason in reasons)
+    return Text.assemble((f"◇ {name}: refused. {gate.refusal}.{lines}", "red"))
+
+
+def _metrics(record: RunRecord) -> list[RenderableType]:
+    """The numbers of the step that judged the model, beside its baselines."""
+    metrics = next((s.metrics for s in record.steps.values() if "macro_f1" in s.metrics), None)
+    if metrics is None:
+        return []
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("on the test rows", "accuracy", "macro F1"):
+        table.add_column(heading, justify="left" if heading.startswith("on") else "right")
+    for label, prefix in (("model", ""), ("TF-IDF + logistic regression", "linear_"), ("majority class", "majority_")):
+        table.add_row(label, *(_number(metrics.get(f"{prefix}{metric}")) for metric in ("accuracy", "macro_f1")))
+    return [table]
+
+
+def _next_step(record: RunRecord, store: str) -> list[RenderableType]:
+    registered = next((s.metrics for s in record.steps.values() if {"group", "version"} <= s.metrics.keys()), None)
+    reports = [Text(f"report     {_shown(uri)}") for uri in _reports(record)]
+    if registered is None:
+        return [*reports]
+    group, version = registered["group"], registered["version"]
+    where = "" if _shown(store).endswith("/artifacts") else f" --store '{_shown(store)}'"
+    return [
+        *reports,
+        Text(f"model      {group} version {version}, {registered.get('status')}"),
+        Text(f"approve    .venv/bin/python -m orchestration models approve {group} {version}{where}", style="bold"),
+    ]
+
+
+def _reports(record: RunRecord) -> Iterator[str]:
+    for name, page in (("validate", "index.html"), ("evaluate", "report.html")):
+        step = record.steps.get(name)
+        if step and step.finished and step.folder:
+            yield storage.join(step.folder, "report", page)
+
+
+def _shown(uri: str) -> str:
+    return str(storage.local_path(uri)) if storage.is_local(uri) else uri
+
+
+def _glyph(step: StepRecord) -> Text:
+    return Text(*GLYPHS[step.state])
+
+
+def _number(value: object) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else "–"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60):02} s"

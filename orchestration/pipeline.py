@@ -1,0 +1,44 @@
+"""The whole graph in one screen."""
+
+from __future__ import annotations
+
+from orchestration.graph import Graph
+
+
+def build() -> Graph:
+    """Raw files become a registered model, if both gates open. A person approves it."""
+    graph = Graph("sluice")
+    data = graph.parameter("data", "the folder of raw files")
+    rows = graph.parameter("rows", "take this many rows by seeded sampling; all if not given", int | None)
+    thresholds = graph.parameter("thresholds", "the metric gate's thresholds instead of the recipe's", str, "")
+    registry = graph.parameter("registry", "the model registry")
+
+    prepared = graph.step("preprocess", raw=data, rows=rows)
+    tables = {name: prepared[name] for name in ("training", "validation", "test")}
+    checked = graph.step(
+        "preprocess.validate", **tables, quarantine=prepared["quarantine"], account=prepared["account"]
+    )
+
+    with graph.gate("data-gate", checked, refusal="The data was refused. Nothing was trained"):
+        trained = graph.step(
+            "train",
+            training=prepared["training"],
+            validation=prepared["validation"],
+            features=prepared["features"],
+        )
+        evaluated = graph.step(
+            "evaluate",
+            model=trained["model"],
+            training=prepared["training"],
+            test=prepared["test"],
+            thresholds=thresholds,
+        )
+        with graph.gate("metric-gate", evaluated, refusal="The model was refused. Nothing was registered"):
+            graph.step(
+                "register",
+                model=trained["model"],
+                data_report=checked["report"],
+                evaluation=evaluated["report"],
+                registry=registry,
+            )
+    return graph

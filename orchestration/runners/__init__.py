@@ -1,0 +1,1 @@
+"""The runners: each takes the same graph and leaves the same manifests."""

@@ -1,0 +1,119 @@
+"""Starts a run: reads the recipe, finds the data, and hands the graph to a runner."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from sluice.contract import InputError, storage
+from sluice.recipe import Recipe, parse_recipe
+
+from orchestration.display import Display, summary
+from orchestration.pipeline import build
+from orchestration.runners.local import LocalRunner
+from orchestration.runs import RunRecord
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person asks to run.
+
+    Attributes:
+        recipe: the recipe's path.
+        store: the store's path or URI.
+        data: the folder of raw files; a recipe with a sample generator beside it needs none.
+        rows: how many rows to take.
+        thresholds: the metric gate's thresholds instead of the recipe's.
+    """
+
+    recipe: Path
+    store: str
+    data: str | None = None
+    rows: int | None = None
+    thresholds: str = ""
+
+
+def start(request: Request, console: Console) -> RunRecord:
+    """Run the pipeline for a recipe and print its summary.
+
+    Raises:
+        SluiceError: the recipe is wrong, the data is not there, or a step failed.
+        KeyboardInterrupt: the run was interrupted; what it had begun is cleaned up.
+    """
+    began = time.monotonic()
+    text, recipe = read_recipe(request.recipe)
+    store = storage.to_uri(request.store)
+    graph, display = build(), Display(console)
+    arguments = {
+        "data": find_data(request, recipe, store, console.print),
+        "rows": request.rows,
+        "thresholds": request.thresholds,
+        "registry": storage.join(store, "registry"),
+    }
+    record = RunRecord.start(recipe.name, arguments, list(graph.steps))
+    recipe_uri = storage.join(record.folder(store), "recipe.yaml")
+    storage.write_bytes(recipe_uri, text.encode())
+    runner = LocalRunner(graph, store, text, recipe_uri, arguments, record, display.update)
+    try:
+        with display.showing():
+            return runner.run()
+    finally:
+        console.print(summary(record, graph, store, time.monotonic() - began), soft_wrap=True)
+
+
+def read_recipe(path: Path) -> tuple[str, Recipe]:
+    """A recipe's text and what it says.
+
+    Raises:
+        InputError: there is no such file.
+        RecipeError: the recipe is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        nearby = ", ".join(sorted(str(p) for p in Path("recipes").glob("*.yaml"))) or "none"
+        raise InputError("there is no recipe", where=path, allowed=f"recipes here: {nearby}") from None
+    except UnicodeDecodeError as error:
+        raise InputError("the recipe is not UTF-8 text", where=path, got=error) from None
+    return text, parse_recipe(text, str(path))
+
+
+def find_data(request: Request, recipe: Recipe, store: str, say: Callable[[str], Any]) -> str:
+    """The URI of the raw files: what was asked for, or a sample made by the generator beside the recipe.
+
+    Raises:
+        InputError: neither is there.
+    """
+    if request.data:
+        return storage.to_uri(request.data)
+    generator = request.recipe.with_name(f"{request.recipe.stem.replace('-', '_')}_sample.py")
+    if not generator.exists():
+        raise InputError(
+            "this recipe needs data",
+            where=request.recipe,
+            allowed=f"a folder that holds {', '.join(recipe.data.files)}",
+            next_step="Name it: make run RECIPE=… DATA=<folder>, or --data",
+        )
+    return _sample(generator, recipe, store, say)
+
+
+def _sample(generator: Path, recipe: Recipe, store: str, say: Callable[[str], Any]) -> str:
+    """Make the sample once per version of its generator."""
+    root = storage.local_path(store) if storage.is_local(store) else Path("artifacts")
+    version = hashlib.sha256(generator.read_bytes()).hexdigest()[:8]
+    folder = root / "samples" / f"{recipe.name}-{version}"
+    if not folder.exists():
+        say(f"making the sample {folder}")
+        spec = importlib.util.spec_from_file_location(generator.stem, generator)
+        assert spec and spec.loader
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        module.write_sample(folder)
+    return folder.as_uri()
