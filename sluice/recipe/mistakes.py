@@ -27,10 +27,13 @@ class Mistake:
 
     def told(self, line: int) -> str:
         """The mistake as the one line that a user reads."""
+        return f"line {line}: {self}"
+
+    def __str__(self) -> str:
         where = f"{dotted(self.path)}: " if self.path else ""
         allowed = f"; allowed: {self.allowed}" if self.allowed else ""
         meant = f"; did you mean {self.meant!r}?" if self.meant else ""
-        return f"line {line}: {where}{self.what}{allowed}{meant}"
+        return f"{where}{self.what}{allowed}{meant}"
 
 
 def dotted(path: Path) -> str:

@@ -53,6 +53,7 @@ class PreprocessSettings(Part):
 class ValidateSettings(Part):
     """What validate is told."""
 
+    data: Data
     columns: Columns
     expectations: tuple[Expectation, ...] = Field(min_length=1)
     """What the data gate asks of the tables; at least one."""
