@@ -48,7 +48,7 @@ class MergeCount:
 
 @dataclass
 class Account:
-    """Where every row went. ``rows_read`` always equals ``rows_kept`` + all ``dropped`` + ``rows_quarantined``."""
+    """Where every row went: ``rows_read`` is ``rows_kept`` + all ``dropped`` + ``rows_quarantined``."""
 
     rows_read: int = 0
     rows_kept: int = 0

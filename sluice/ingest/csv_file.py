@@ -44,8 +44,8 @@ class Header:
 class CsvFile:
     """A CSV file whose header is known."""
 
-    def __init__(self, path: pathlib.Path, name: str) -> None:
-        self.path, self.name = path, name
+    def __init__(self, path: pathlib.Path, name: str, block_bytes: int = BLOCK_BYTES) -> None:
+        self.path, self.name, self.block_bytes = path, name, block_bytes
         self.header = read_header(first_bytes(path, name, HEADER_BYTES), name)
         self.columns = standardize_all(self.header.names, name)
 
@@ -62,7 +62,7 @@ class CsvFile:
         with open_bytes(self.path) as stream:
             _skip(stream, self.header.end, self.name)
             rest = b""
-            while data := read_bytes(stream, BLOCK_BYTES, self.name):
+            while data := read_bytes(stream, self.block_bytes, self.name):
                 rest += data
                 if cut := _last_line_end(rest):
                     block = rest[:cut]
@@ -184,7 +184,7 @@ def _skip(stream: Any, size: int, name: str) -> None:
 
 
 def _last_line_end(data: bytes) -> int:
-    """The byte after the last line that is surely complete: a return at the very end may have its newline to come."""
+    """The byte after the last complete line; a return at the very end may have its newline to come."""
     return data.rfind(b"\n") + 1 or data.rfind(b"\r", 0, max(len(data) - 1, 0)) + 1
 
 
@@ -237,9 +237,9 @@ def _parse(data: bytes, names: Sequence[str]) -> tuple[list[Any], dict[int, str]
 
 
 class _WholeRow:
-    """Whether a physical line alone is unmistakably a row: as many fields as columns, and numbers where they belong.
+    """Whether a physical line alone is unmistakably a row: each column has a field, each number is one.
 
-    It tells a quoted cell with line breaks in it from an unclosed quote that swallowed rows and met another stray quote.
+    It tells a quoted cell with line breaks in it from an unclosed quote that swallowed rows up to a stray one.
     """
 
     def __init__(self, columns: Sequence[str], numeric: frozenset[str]) -> None:

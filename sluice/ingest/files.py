@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import pathlib
 from collections.abc import Sequence
 
@@ -39,10 +38,8 @@ def _matches(folder: pathlib.Path, pattern: str, said_by: str) -> list[pathlib.P
             allowed="a name or glob relative to the data folder",
             next_step="Put the file into the folder and name it without the path",
         )
-    names = glob.glob(pattern, root_dir=folder, recursive=True)
-    matches = sorted(
-        path for path in {folder / pattern, *(folder / name for name in names)} if path.is_file()
-    )
+    candidates = {folder / pattern, *folder.glob(pattern)} if relative.parts else set()
+    matches = sorted(path for path in candidates if path.is_file())
     if not matches:
         raise InputError(
             f"{said_by} names {pattern!r}, and no file matches",

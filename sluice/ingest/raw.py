@@ -1,4 +1,4 @@
-"""The recipe's raw files as one table: opened by their headers, streamed in batches, every row accounted for."""
+"""The recipe's raw files as one table: opened by headers, streamed in batches, every row accounted for."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ def _refuse_different_columns(sources: Sequence[SourceFile]) -> None:
 
 
 def _columns(own: Sequence[str], data: Data, folder: pathlib.Path) -> tuple[str, ...]:
-    """All columns: the files' own, derived, merged. Sees that what a rule uses is there and what it adds is not."""
+    """All columns: the files' own, derived, merged. What a rule uses must be there, what it adds must not."""
     columns = list(own)
     for rule in data.derive:
         require_columns(columns, [(rule.source, "data.derive.from")], where=folder)

@@ -1,8 +1,8 @@
 """Where each CSV record starts and ends, and which lines can't be one.
 
-The usual readers let one unclosed quote swallow the lines after it, up to the next quote, without a word. Here a record
-whose quoting is broken costs its own line only: reading goes on with the next line. Lines whose quotes are plain, which is
-nearly all of them, are found by numpy at once; the others are scanned one by one.
+The usual readers let one unclosed quote swallow the lines after it, up to the next quote, without a word. Here
+a record whose quoting is broken costs its own line only: reading goes on with the next line. Lines whose quotes
+are plain, which is nearly all of them, are found by numpy at once; the others are scanned one by one.
 """
 
 from __future__ import annotations
@@ -74,17 +74,16 @@ class _Splitter:
         self.faults: list[Fault] = []
 
     def split(self) -> Records:
-        lines = free = 0
+        free = 0
         for index in np.flatnonzero(~self.plain).tolist():
             if index >= free:
                 free = self._take(index)
                 if free == index:
                     return self._records(index)
-        lines = len(self.starts)
-        return self._records(lines)
+        return self._records(len(self.starts))
 
     def _take(self, index: int) -> int:
-        """Read the record that starts on a line; give the line after it, or the same line if more bytes are needed."""
+        """Read the record that starts on a line; give the line after it, or the same line if it isn't complete."""
         start = int(self.starts[index])
         end, broken = _scan(self.block, start)
         last = int(np.searchsorted(self.ends, end))
@@ -142,7 +141,8 @@ def _plain(data: NDArray[np.uint8], ends: Ints) -> Bools:
     before = _EDGE[data[np.maximum(quotes - 1, 0)]] | (quotes == 0)
     after = _EDGE[data[np.minimum(quotes + 1, len(data) - 1)]]
     plain[line[~np.where(ordinal % 2 == 0, before, after)]] = False
-    return plain & (np.bincount(line, minlength=len(ends)) % 2 == 0)
+    plain &= np.bincount(line, minlength=len(ends)) % 2 == 0
+    return plain
 
 
 def _scan(block: bytes, position: int) -> tuple[int, str | None]:
