@@ -235,7 +235,7 @@ def _expectation_repeats(expectations: Expectations) -> Mistakes:
     seen: list[tuple[int, Expectation]] = []
     for i, expectation in expectations.items():
         yield from _repeats(("expectations", i, "tables"), expectation.tables)
-        if twin := next((j for j, other in seen if _same(expectation, other)), None):
+        for twin in [j for j, other in seen if _same(expectation, other)][:1]:
             yield Mistake(("expectations", i), f"the same as expectations[{twin}]", "each once")
         seen.append((i, expectation))
 

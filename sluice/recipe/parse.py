@@ -114,16 +114,20 @@ def _draft(recipe: Recipe) -> Draft:
 
 def _salvaged(data: dict[str, Any], form: list[Mistake], source: Source) -> Draft:
     """The sections that can be read although others can't; a misspelt key is taken for the one it was meant to be."""
-    repaired = _repaired(data, form)
+    repaired = _repaired(data, form, source)
     sections = {name: _section(name, repaired, source) for name in Draft._fields if name != "expectations"}
     return Draft(**sections, expectations=_expectations(repaired.get("expectations")))
 
 
-def _repaired(data: dict[str, Any], form: list[Mistake]) -> dict[str, Any]:
+def _repaired(data: dict[str, Any], form: list[Mistake], source: Source) -> dict[str, Any]:
     repaired: dict[str, Any] = json.loads(json.dumps(data))
-    for mistake in form:
-        if mistake.unknown_key:
-            _rename(repaired, mistake)
+    unknown = [mistake for mistake in form if mistake.unknown_key]
+    for mistake in sorted(
+        unknown, key=lambda mistake: -len(mistake.path)
+    ):  # inner keys first: outer ones move them
+        _rename(repaired, mistake)
+        if mistake.meant:
+            source.also_called(mistake.path, (*mistake.path[:-1], mistake.meant))
     return repaired
 
 

@@ -44,6 +44,11 @@ class Source:
             path = path[:-1]
         return mistake.line or self.lines.get(path, 1)
 
+    def also_called(self, path: Path, meant: Path) -> None:
+        """Let what stands at `path` be found under the path that was meant, too."""
+        moved = {p: line for p, line in self.lines.items() if p[: len(path)] == path}
+        self.lines |= {(*meant, *p[len(path) :]): line for p, line in moved.items()}
+
 
 def read_source(text: str) -> Source:
     """Read a recipe's YAML. What is wrong with it is in the result's `mistakes`; `data` is then what could be read."""
