@@ -188,7 +188,7 @@ class LocalRunner:
     def _follow(self, step: str, process: subprocess.Popen[str], log: Path) -> None:
         """Copy what a process writes to its log, line by line, and tell the main thread."""
         assert process.stdout is not None
-        with log.open("w", buffering=1) as out:
+        with process.stdout, log.open("w", buffering=1) as out:
             for line in process.stdout:
                 out.write(line)
                 if line.startswith(progress.PREFIX):

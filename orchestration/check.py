@@ -1,0 +1,104 @@
+"""Checks a recipe against its data before anything runs: reads every row once and says what doesn't fit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sluice.contract import InputError, Source, storage
+from sluice.ingest import Account, RawTable, open_raw
+from sluice.recipe import Columns, PreprocessSettings, Recipe
+
+from orchestration.start import read_recipe
+
+
+def check(path: Path, data: str | None) -> list[str]:
+    """What was looked at, one line each, if everything fits.
+
+    Args:
+        path: the recipe.
+        data: the folder of raw files; without one, the recipe alone is checked.
+
+    Raises:
+        RecipeError: the recipe is wrong.
+        InputError: the data doesn't fit it, with everything that was found.
+    """
+    text, recipe = read_recipe(path)
+    lines = [f"{path}: the recipe is in order"]
+    if data is None:
+        return [*lines, "no data looked at: name its folder with --data"]
+    settings = PreprocessSettings.from_recipe(text, str(path))
+    source = Source(data)
+    folder = source.local(settings)
+    raw = open_raw(folder, recipe.data, recipe.columns.numeric)
+    raw.require(_wanted(recipe.columns))
+    labels = _count_labels(raw, recipe.columns.label)
+    problems = list(_problems(raw.account, labels, recipe))
+    if problems:
+        found = "\n".join(f"  {problem}" for problem in problems)
+        raise InputError(f"the data doesn't fit the recipe\n{found}\n", where=storage.to_uri(data))
+    return [*lines, *_summary(raw, labels, recipe)]
+
+
+def _wanted(columns: Columns) -> list[tuple[str, str]]:
+    """Every column that the recipe gives a role, and the recipe's word for it."""
+    roles: dict[str, tuple[str | None, ...]] = {
+        "id": (columns.id,),
+        "text": columns.text,
+        "categorical": columns.categorical,
+        "numeric": columns.numeric,
+        "label": (columns.label,),
+        "group": (columns.group,),
+        **{f"hierarchical.{name}": levels for name, levels in columns.hierarchical.items()},
+    }
+    return [(name, f"columns.{role}") for role, names in roles.items() for name in names if name]
+
+
+def _count_labels(raw: RawTable, label: str) -> Counter[str | None]:
+    """Rows per label, read batch by batch; None counts the rows without one."""
+    counts: Counter[str | None] = Counter()
+    for batch in raw.batches():
+        values = pc.value_counts(batch.column(label).cast(pa.string()))
+        counts.update({entry["values"]: entry["counts"] for entry in values.to_pylist()})
+    return counts
+
+
+def _problems(account: Account, labels: Counter[str | None], recipe: Recipe) -> Iterator[str]:
+    share = account.rows_quarantined / max(account.rows_read, 1)
+    if share > recipe.data.quarantine_limit:
+        yield (
+            f"{account.rows_quarantined} of {account.rows_read} rows can't be read ({share:.3%}, allowed "
+            f"{recipe.data.quarantine_limit:.3%}), such as {_examples(account)}"
+        )
+    kept = _kept_classes(labels, recipe)
+    if not any(label is not None for label in labels):
+        yield f"the label column {recipe.columns.label} holds nothing but nulls"
+    elif len(kept) < 2:
+        yield (
+            f"the label column {recipe.columns.label} has {len(kept)} classes with at least "
+            f"{recipe.rare_classes.minimum_rows} rows; two are needed"
+        )
+
+
+def _examples(account: Account) -> str:
+    return "; ".join(f"{row.file} line {row.line}: {row.reason}" for row in account.examples[:3])
+
+
+def _kept_classes(labels: Counter[str | None], recipe: Recipe) -> list[str]:
+    minimum = recipe.rare_classes.minimum_rows
+    return [label for label, rows in labels.items() if label is not None and rows >= minimum]
+
+
+def _summary(raw: RawTable, labels: Counter[str | None], recipe: Recipe) -> Iterator[str]:
+    account = raw.account
+    yield f"{len(raw.files)} files, {account.rows_read} rows, {account.rows_quarantined} of them unreadable"
+    rare = len(labels) - (None in labels) - len(_kept_classes(labels, recipe))
+    yield f"label {recipe.columns.label}: {len(_kept_classes(labels, recipe))} classes kept, {rare} too rare, {labels[None]} rows without one"
+    if account.merge:
+        yield f"list {account.merge.file}: {account.merge.keys} keys, {account.merge.unmatched} rows match none of them"
+    for derived in account.derived:
+        yield f"derived {', '.join(derived.columns)}: {derived.unmatched} values of {derived.source} don't match the pattern"
