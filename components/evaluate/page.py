@@ -1,0 +1,291 @@
+"""How an evaluation reads: one self-contained HTML page that opens from disk, with its plots inside and beside it."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from html import escape
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from components.evaluate.charts import (
+    BARS,
+    CELLS,
+    DARK,
+    LIGHT,
+    Chart,
+    confidence_chart,
+    confusion_chart,
+    f1_chart,
+    png,
+)
+from components.evaluate.evaluation import EVALUATION, Evaluation
+from components.evaluate.measure import PREDICTIONS
+
+PAGE = "report.html"
+CONFUSIONS = 15
+"""How many pairs of confused classes are listed."""
+TITLES = {
+    "accuracy": "Accuracy",
+    "macro_f1": "Macro F1",
+    "weighted_f1": "Weighted F1",
+    "top_3_accuracy": "Top-3 accuracy",
+    "top_5_accuracy": "Top-5 accuracy",
+    "loss": "Loss (lower is better)",
+}
+PREDICTORS = {"model": "Model", "linear": "Linear baseline", "majority": "Majority class"}
+
+
+class Html(str):
+    """Text that is markup already; everything else is escaped before it is written."""
+
+    __slots__ = ()
+
+
+def write_page(evaluation: Evaluation, folder: Path) -> None:
+    """Write report.html, and its plots as PNG files beside it."""
+    sections = [
+        _verdict(evaluation),
+        _headline(evaluation),
+        _section("F1 by class", _f1_note(evaluation), _plot(f1_chart, evaluation, folder)),
+        _section("Confusion matrix", _confusion_note(evaluation), _plot(confusion_chart, evaluation, folder)),
+        _section("Classes most often confused", _confused(evaluation)),
+        _section("Confidence", _plot(confidence_chart, evaluation, folder)),
+        _section("Most confident mistakes", _mistakes(evaluation)),
+        _section("Every class", _classes(evaluation)),
+        _section("How this was measured", _method(evaluation)),
+        _section("What was measured", _lineage(evaluation)),
+    ]
+    digest = evaluation.inputs["model"].digest[:12]
+    text = _TEMPLATE.format(style=_STYLE, digest=digest, sections="\n".join(sections))
+    (folder / PAGE).write_text(text, encoding="utf-8")
+
+
+def _verdict(evaluation: Evaluation) -> Html:
+    word, kind = ("Accepted", "yes") if evaluation.passed else ("Refused", "no")
+    items = "".join(
+        f'<li class="{"yes" if rule.passed else "no"}">{escape(rule.sentence)}</li>'
+        for rule in evaluation.rules
+    )
+    return Html(f'<section class="verdict {kind}"><h2>Metric gate: {word}</h2><ul>{items}</ul></section>')
+
+
+def _headline(evaluation: Evaluation) -> Html:
+    found = evaluation.measured.finite_metrics
+    predictors = {key: title for key, title in PREDICTORS.items() if key in found}
+    rows = [
+        [title, *_marked(metric, [found[p][metric] for p in predictors])] for metric, title in TITLES.items()
+    ]
+    tiles = "".join(
+        f'<div class="tile"><span>{TITLES[metric]}</span><strong>{_number(found["model"][metric])}</strong>'
+        f"<small>{escape(_beside(found, metric))}</small></div>"
+        for metric in ("macro_f1", "accuracy")
+    )
+    counts = f"{evaluation.measured.model.rows:,} test rows, {len(evaluation.measured.labels)} classes"
+    table = _table(["", *predictors.values()], rows)
+    return _section("Beside the baselines", Html(f'<p>{counts}</p><div class="tiles">{tiles}</div>'), table)
+
+
+def _beside(found: dict[str, dict[str, float | None]], metric: str) -> str:
+    others = [
+        (title, found[key][metric]) for key, title in PREDICTORS.items() if key != "model" and key in found
+    ]
+    return ", ".join(f"{title.lower()} {_number(value)}" for title, value in others)
+
+
+def _marked(metric: str, values: Sequence[float | None]) -> list[str]:
+    """The values as text, the best of them in bold."""
+    known = [value for value in values if value is not None]
+    best = (min if metric == "loss" else max)(known, default=None)
+    return [Html(f"<b>{_number(v)}</b>") if v is not None and v == best else _number(v) for v in values]
+
+
+def _f1_note(evaluation: Evaluation) -> Html:
+    count = len(evaluation.per_class())
+    which = f"The {BARS} most frequent of {count} classes" if count > BARS else f"All {count} classes"
+    return Html(f"<p>{which}, with their test rows.</p>")
+
+
+def _confusion_note(evaluation: Evaluation) -> Html:
+    count = len(evaluation.per_class())
+    which = f" The {CELLS} most frequent of {count} classes; the rest in one." if count > CELLS else ""
+    return Html(
+        f"<p>Each line shows in percent where a class's rows went.{which} All counts are in <code>{EVALUATION}</code>.</p>"
+    )
+
+
+def _confused(evaluation: Evaluation) -> Html:
+    counts = evaluation.measured.model.confusion.copy()
+    support = counts.sum(axis=1)
+    np.fill_diagonal(counts, 0)
+    order = np.argsort(-counts, axis=None, kind="stable")
+    pairs = islice(
+        ((i, j) for i, j in zip(*np.unravel_index(order, counts.shape), strict=True) if counts[i, j]),
+        CONFUSIONS,
+    )
+    labels = evaluation.measured.labels
+    rows = [[labels[i], labels[j], str(counts[i, j]), f"{counts[i, j] / support[i]:.0%}"] for i, j in pairs]
+    return _table(["true class", "predicted as", "rows", "of the class"], rows, words=2)
+
+
+def _mistakes(evaluation: Evaluation) -> Html:
+    rows = [
+        [str(m.row_id), f"{m.confidence:.3f}", m.label, m.predicted, m.text]
+        for m in evaluation.measured.most_confident_mistakes
+    ]
+    return _table(["row", "confidence", "true class", "predicted", "text"], rows, words=0, tail=3)
+
+
+def _classes(evaluation: Evaluation) -> Html:
+    rows = [
+        [
+            c["label"],
+            str(c["support"]),
+            *(f"{c[name]:.3f}" for name in ("precision", "recall")),
+            Html(f'<span class="bar" style="width:{3 * c["f1"]:.2f}rem"></span>{c["f1"]:.3f}'),
+            _number(c["linear_f1"], 3),
+        ]
+        for c in evaluation.per_class()
+    ]
+    left = len(evaluation.measured.labels) - len(rows)
+    note = f"<p>{left} more classes neither occur in the test rows nor were predicted.</p>" if left else ""
+    return Html(_table(["class", "rows", "precision", "recall", "F1", "F1, linear baseline"], rows) + note)
+
+
+def _method(evaluation: Evaluation) -> Html:
+    return Html(
+        "<ul><li>A prediction is the most probable class. Precision, recall and F1 are 0 where their denominator is.</li>"
+        "<li>Macro F1 is the plain mean of F1 over the classes that occur in the test rows or were predicted for one of"
+        " them, as in scikit-learn; weighted F1 weighs each class by its rows. Loss is the mean cross-entropy in nats."
+        " All of it is the same for the model and the baselines, on the same rows.</li>"
+        "<li>The majority class, and the class shares behind its loss and top-k accuracy, are those of the training rows.</li>"
+        f"<li>{escape(_linear_note(evaluation.linear_facts))}</li>"
+        f"<li>Every row's prediction is in <code>{PREDICTIONS}</code>.</li></ul>"
+    )
+
+
+def _linear_note(facts: Any) -> str:
+    if facts is None:
+        return "There is no linear baseline: the training rows are of fewer than two classes."
+    came = "converged" if facts["converged"] else "did not converge"
+    return (
+        f"The linear baseline is {facts['what']}, fitted on the {facts['training_rows']:,} training rows alone: words"
+        f" and pairs of words, {facts['inputs']:,} inputs, L2 penalty with C = {facts['regression']['C']:g}, no class"
+        f" weights; it {came} after {facts['iterations']} iterations."
+    )
+
+
+def _lineage(evaluation: Evaluation) -> Html:
+    rows = [
+        [
+            entry["name"],
+            entry["kind"],
+            "" if entry["rows"] is None else f"{entry['rows']:,}",
+            _digest(entry["digest"]),
+            ", ".join(f"{name} {digest[:12]}" for name, digest in entry["made_from"].items()),
+        ]
+        for entry in evaluation.lineage()
+    ]
+    return _table(["input", "kind", "rows", "digest", "made from"], rows, words=2, tail=2)
+
+
+def _digest(digest: str) -> Html:
+    return Html(f"<code>{escape(digest)}</code>")
+
+
+def _plot(chart: Chart, evaluation: Evaluation, folder: Path) -> Html:
+    """The chart in the reader's theme; the light one also as a file."""
+    name = f"{chart.__name__.removesuffix('_chart')}.png"
+    light, dark = png(chart, evaluation, LIGHT), png(chart, evaluation, DARK)
+    (folder / name).write_bytes(light)
+    source = f'<source media="(prefers-color-scheme: dark)" srcset="{_data_uri(dark)}">'
+    alt = (chart.__doc__ or "").strip()
+    image = f'<img src="{_data_uri(light)}" alt="{escape(alt)}">'
+    return Html(f"<figure><picture>{source}{image}</picture></figure>")
+
+
+def _data_uri(content: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+
+
+def _section(title: str, *parts: Html) -> Html:
+    return Html(f"<section><h2>{escape(title)}</h2>{''.join(parts)}</section>")
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1, tail: int = 0) -> Html:
+    """A table; the first `words` and the last `tail` columns hold words, the others numbers."""
+    last = len(head) - tail
+    kinds = ["word" if i < words or i >= last else "number" for i in range(len(head))]
+    body = "".join(_row("td", kinds, row) for row in rows)
+    if not body:
+        return Html("<p>None.</p>")
+    top = _row("th", kinds, head)
+    return Html(f'<div class="scroll"><table><thead>{top}</thead><tbody>{body}</tbody></table></div>')
+
+
+def _row(tag: str, kinds: Sequence[str], cells: Sequence[str]) -> str:
+    filled = (f'<{tag} class="{kind}">{_cell(cell)}</{tag}>' for kind, cell in zip(kinds, cells, strict=True))
+    return f"<tr>{''.join(filled)}</tr>"
+
+
+def _cell(value: str) -> str:
+    return value if isinstance(value, Html) else escape(value)
+
+
+def _number(value: float | None, digits: int = 4) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+_STYLE = """
+:root { color-scheme: light dark; --ground: #f4f6f9; --card: #ffffff; --ink: #1c2430; --soft: #5c6878; --line: #d9dee6;
+  --model: #2f6fde; --yes: #1a7f4b; --no: #c0362c; }
+@media (prefers-color-scheme: dark) { :root { --ground: #0f131a; --card: #171c24; --ink: #dfe5ee; --soft: #98a4b5;
+  --line: #333c49; --model: #6ea2ff; --yes: #4cc38a; --no: #ff7b70; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--ground); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
+main { max-width: 66rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
+h1 { font-size: 1.6rem; margin: 0 0 1.25rem; }
+h1 code { font-size: 1.1rem; color: var(--soft); font-weight: normal; }
+h2 { font-size: 1.1rem; margin: 0 0 .75rem; }
+section { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1.1rem 1.3rem; margin: 0 0 1rem; }
+.verdict { border-left: .4rem solid var(--line); }
+.verdict.yes { border-left-color: var(--yes); } .verdict.yes h2 { color: var(--yes); }
+.verdict.no { border-left-color: var(--no); } .verdict.no h2 { color: var(--no); }
+.verdict ul { list-style: none; margin: 0; padding: 0; }
+.verdict li { padding-left: 1.6rem; position: relative; }
+.verdict li::before { position: absolute; left: 0; font-weight: bold; }
+.verdict li.yes::before { content: "✓"; color: var(--yes); } .verdict li.no::before { content: "✗"; color: var(--no); }
+.tiles { display: flex; flex-wrap: wrap; gap: 1rem; margin-bottom: 1rem; }
+.tile { flex: 1 1 14rem; border: 1px solid var(--line); border-radius: .5rem; padding: .7rem 1rem; }
+.tile span, .tile small { color: var(--soft); display: block; }
+.tile strong { font-size: 2.1rem; line-height: 1.2; color: var(--model); font-variant-numeric: tabular-nums; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
+th { color: var(--soft); font-weight: 600; text-align: left; white-space: nowrap; }
+td.word { overflow-wrap: anywhere; }
+th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+tbody tr:last-child td { border-bottom: 0; }
+.bar { display: inline-block; height: .7em; background: var(--model); border-radius: 2px; margin-right: .5rem; }
+figure { margin: 0; } img { max-width: 100%; height: auto; display: block; margin: 0 auto; }
+p { margin: 0 0 .75rem; color: var(--soft); } code { overflow-wrap: anywhere; font-size: .85em; }
+"""
+
+_TEMPLATE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>Evaluation of model {digest}</title>
+<style>{style}</style>
+</head>
+<body><main>
+<h1>Evaluation of model <code>{digest}</code></h1>
+{sections}
+</main></body>
+</html>
+"""
