@@ -1,0 +1,1 @@
+"""The preprocess component: raw files in; training, validation and test tables out."""

@@ -1,0 +1,62 @@
+"""Preprocess: from raw files to training, validation and test tables and the features fitted on the training rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+from components.preprocess.account import ACCOUNT, PreprocessMetrics, metrics_of
+from sluice.contract import Features, InputError, Output, Report, Role, Source, Table, roles
+from sluice.recipe.parts import PreprocessSettings
+
+Rows = Annotated[Output[Table], roles(Role.TEXT, Role.LABEL, Role.ID)]
+
+
+def preprocess(
+    raw: Source,
+    settings: PreprocessSettings,
+    training: Rows,
+    validation: Rows,
+    test: Rows,
+    features: Output[Features],
+    quarantine: Output[Table],
+    account: Output[Report],
+    rows: int | None = None,
+) -> PreprocessMetrics:
+    """Read raw files, split the rows, learn features on the training rows, and write tables.
+
+    Args:
+        raw: the folder of raw files.
+        settings: data, columns, text, rare classes, split and features of the recipe.
+        training: the rows to learn from.
+        validation: the rows to pick the best epoch by.
+        test: the rows that evaluation alone sees.
+        features: what was learned on the training rows, to be applied everywhere.
+        quarantine: the rows that can't be read, with the reason.
+        account: where every row went, as account.json.
+        rows: take only this many rows, by seeded sampling.
+    """
+    # late: NumPy and Arrow's compute functions would make --help slow
+    from components.preprocess.fates import decide
+    from components.preprocess.reading import read
+    from components.preprocess.writing import fit, write_tables
+
+    _require_positive(rows)
+    # The spool stands beside the outputs: what a killed process leaves of it is cleared away with them.
+    with TemporaryDirectory(dir=training.folder.parent) as folder:
+        spool, read_account = read(raw, settings, Path(folder), quarantine)
+        decision = decide(spool.keys, settings, rows)
+        fitted = fit(spool, decision, settings)
+        write_tables(spool, decision, fitted, (training, validation, test))
+    fitted.save(features.folder)
+    metrics = metrics_of(read_account, decision, settings.data.quarantine_limit)
+    (account.folder / ACCOUNT).write_text(metrics.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return metrics
+
+
+def _require_positive(rows: int | None) -> None:
+    if rows is not None and rows < 1:
+        raise InputError(
+            "rows is no number of rows", where="preprocess --rows", got=rows, allowed="1 or more"
+        )
