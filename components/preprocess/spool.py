@@ -147,7 +147,8 @@ class _Collector:
         encoded = column.dictionary_encode()
         codes = [self._codes.setdefault(value, len(self._codes)) for value in encoded.dictionary.to_pylist()]
         table = np.array([*codes, NO_LABEL], np.int32)
-        return table[encoded.indices.fill_null(len(codes)).to_numpy()]
+        labels: NDArray[np.int32] = table[encoded.indices.fill_null(len(codes)).to_numpy()]
+        return labels
 
     def _row_ids(self, rows_by_file: dict[str, int]) -> NDArray[np.int64]:
         starts = np.cumsum([0, *rows_by_file.values()])

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from sluice.contract import ArtifactTampered, Columns, ContractError, InputError, Role, Strict
+from sluice.contract import ArtifactTampered, Columns, ContractError, InputError, Strict
 from sluice.contract.schema import arrow_schema
 from sluice.features import stopwords, wordnet
 from sluice.features.categories import PathCounter, Vocabulary
@@ -44,7 +44,7 @@ class Learned(Strict):
     """One per category and per level of a hierarchy, in model order."""
     scales: tuple[Scale, ...]
     """One per numeric column, in model order."""
-    files: dict[str, str] = {}
+    files: dict[str, str]
     """The sha256 of each file that the text needs beside this one."""
 
 
@@ -137,9 +137,7 @@ class FittedFeatures:
             shutil.copyfile(self._stopword_list, folder / STOPWORDS)
         if self._wordnet_folder:
             wordnet.copy_wordnet(self._wordnet_folder, folder / WORDNET)
-        files = {
-            p.relative_to(folder).as_posix(): _sha256(p) for p in sorted(folder.rglob("*")) if p.is_file()
-        }
+        files = {name: _sha256(folder / name) for name in self._files()}
         record = self.learned.model_copy(update={"files": files})
         (folder / RECORD).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
@@ -163,6 +161,11 @@ class FittedFeatures:
                     next_step="Run the step that wrote it again",
                 )
         return cls(learned, folder / STOPWORDS, folder / WORDNET if learned.text.lemmatize else None)
+
+    def _files(self) -> list[str]:
+        words = [STOPWORDS] if self.learned.text.remove_stopwords else []
+        lemmas = [f"{WORDNET}/{name}" for name in wordnet.FILES] if self.learned.text.lemmatize else []
+        return words + lemmas
 
     def _require(self, rows: pa.RecordBatch) -> None:
         columns = self.learned.columns
@@ -199,7 +202,7 @@ class FittedFeatures:
         return values | indices
 
     def _numbers(self, rows: pa.RecordBatch) -> dict[str, Any]:
-        values = {}
+        values: dict[str, Any] = {}
         for scale in self.learned.scales:
             column = rows.column(scale.column).cast(pa.float64())
             scaled, missing = scale.apply(column)
@@ -257,6 +260,7 @@ def _learn(
             Scale.fit(name, np.concatenate([np.empty(0), *found]), settings.clip_iqr)
             for name, found in numbers.items()
         ),
+        files={},
     )
 
 

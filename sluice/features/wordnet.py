@@ -41,7 +41,8 @@ def load_lemmatiser(folder: Path) -> Callable[[str], str]:
     _require(folder, "Make the artifact again with the step that wrote it")
     from sluice.features.lemmatiser import FolderLemmatizer  # late: NLTK takes seconds to import
 
-    return FolderLemmatizer(folder).lemmatize
+    lemmatise: Callable[[str], str] = FolderLemmatizer(folder).lemmatize
+    return lemmatise
 
 
 def _require(folder: Path, next_step: str) -> None:
