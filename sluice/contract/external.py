@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
@@ -71,11 +72,9 @@ class Source(External):
 
     @cached_property
     def _scratch(self) -> Path:
-        return Path(tempfile.mkdtemp(prefix="sluice-source-"))
-
-    def __del__(self) -> None:
-        if "_scratch" in self.__dict__:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+        folder = Path(tempfile.mkdtemp(prefix="sluice-source-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return folder
 
 
 def _names(files: list[storage.StoredFile]) -> str:

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatch
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -213,7 +214,22 @@ def _open(uri: str) -> tuple[fs.FileSystem, str]:
 
 def _s3() -> fs.FileSystem:
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    return fs.S3FileSystem(region=region, connect_timeout=10, request_timeout=60)
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    return _s3_client(region, endpoint)
+
+
+@lru_cache
+def _s3_client(region: str | None, endpoint: str | None) -> fs.FileSystem:
+    """One client per address: making one costs far more than using it."""
+    scheme, _, host = (endpoint or "").rpartition("://")
+    return fs.S3FileSystem(
+        region=region,
+        scheme=scheme or "https",
+        endpoint_override=host or None,
+        connect_timeout=10,
+        request_timeout=60,
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=int(os.environ.get("AWS_MAX_ATTEMPTS", "3"))),
+    )
 
 
 @contextmanager
