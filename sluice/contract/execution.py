@@ -139,7 +139,7 @@ class Call:
 
     def _open(self, name: str) -> Artifact:
         port = self.component.inputs[name]
-        artifact = port.kind.open(str(self._given(name)))
+        artifact = port.kind.open(storage.to_uri(str(self._given(name))))
         if isinstance(artifact, Table):
             missing = port.roles - {column.role for column in artifact.columns}
             if missing:
