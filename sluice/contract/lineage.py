@@ -60,7 +60,12 @@ def lineage(uri: str) -> Lineage:
     """
     uri = storage.to_uri(uri)
     manifest = read_manifest(uri)
-    return _Walk().node(Parent(name=manifest.kind, uri=uri, digest=manifest.digest))
+    return lineage_of(Parent(name=manifest.kind, uri=uri, digest=manifest.digest))
+
+
+def lineage_of(recorded: Parent) -> Lineage:
+    """Walk from an artifact as it was recorded somewhere; if it is gone or another one stands there, that is the answer."""
+    return _Walk().node(recorded)
 
 
 class _Walk:

@@ -1,0 +1,1 @@
+"""The register component: makes an accepted model a version of its group."""

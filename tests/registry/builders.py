@@ -1,0 +1,84 @@
+"""Small finished artifacts for tests: a model, the reports on it and the tables behind it, as the steps leave them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sluice.contract import MANIFEST, Artifact, Features, Model, Output, Parent, Producer, Report
+from sluice.registry import Candidate
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+METRICS = {"accuracy": 0.91, "macro_f1": 0.78, "loss": 0.31}
+PASSED = {"passed": True, "reasons": []}
+REFUSED = {"passed": False, "reasons": ["macro_f1 is 0.41, at least 0.6 is asked"]}
+
+A = TypeVar("A", bound=Artifact)
+
+
+def make(kind: type[A], folder: Path, files: dict[str, str], parents: Sequence[Parent] = ()) -> A:
+    """A finished artifact with these text files."""
+    output = Output(kind, folder)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    producer = Producer(component="tests", fingerprint="0", code="0", settings="0", started=NOW, finished=NOW)
+    output.finish(producer, parents)
+    return kind.open((folder / MANIFEST).as_uri())
+
+
+def parent(name: str, artifact: Artifact) -> Parent:
+    """An artifact as somebody's parent."""
+    return Parent(name=name, uri=artifact.uri, digest=artifact.digest)
+
+
+@dataclass
+class Chain:
+    """What the steps leave below `root`, from raw files to the reports on a model; sane unless told otherwise."""
+
+    root: Path
+    weights: str = "some weights"
+    evaluated: dict[str, Any] = field(default_factory=lambda: dict(PASSED))
+    validated: dict[str, Any] = field(default_factory=lambda: dict(PASSED))
+    metrics: dict[str, Any] = field(default_factory=lambda: dict(METRICS))
+
+    def __post_init__(self) -> None:
+        raw = Parent(name="raw", uri=(self.root / "raw").as_uri(), digest="a" * 64)
+        # Only manifests are walked here, so that a features artifact can stand for the training table.
+        self.training = make(Features, self.root / "training", {"rows": "1"}, [raw])
+        self.features = make(Features, self.root / "features", {"labels": "[]"}, [raw])
+        self.model = self._model()
+        self.data_report = self._data_report()
+        self.evaluation = self._evaluation()
+
+    def candidate(self, group: str = "invoices") -> Candidate:
+        """The chain's model asking to be registered."""
+        return Candidate(group, "invoices-demo", self.model, self.evaluation, self.data_report)
+
+    def _model(self) -> Model:
+        parents = [parent("training", self.training), parent("features", self.features)]
+        return make(Model, self.root / "model", {"model.onnx": self.weights, "model.json": "{}"}, parents)
+
+    def _data_report(self) -> Report:
+        files = {"validation.json": json.dumps({"verdict": self.validated}), "index.html": "<p>data</p>"}
+        return make(Report, self.root / "data report", files, [parent("training", self.training)])
+
+    def _evaluation(self) -> Report:
+        document = {
+            "rows": 500,
+            "metrics": self.metrics,
+            "baselines": {"majority": {"macro_f1": 0.02}, "linear": {"macro_f1": 0.7, "accuracy": None}},
+            "verdict": self.evaluated,
+            "per_class": [{"label": "b c", "f1": 0.5}],
+        }
+        files = {
+            "evaluation.json": json.dumps(document),
+            "report.html": "<h1>report</h1>",
+            "confusion.png": "png",
+            "predictions.parquet": "rows",
+        }
+        parents = [parent("model", self.model), parent("test", self.features)]
+        return make(Report, self.root / "evaluation", files, parents)
