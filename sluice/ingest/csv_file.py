@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
@@ -76,7 +77,7 @@ class CsvFile:
 
     def _chunk(self, block: bytes, records: Records, first_line: int, first_row: int) -> Chunk:
         rows, fault_rows = _places(records, first_row)
-        columns, ragged = _parse(_without(block, records), self.columns)
+        columns, ragged = _parse(_without(block, records), len(self.columns))
         if len(columns[0]) + len(ragged) != len(records.line):
             raise InputError(
                 "the file's records can't be told apart",
@@ -213,8 +214,26 @@ def _without(block: bytes, records: Records) -> bytes:
     return b"".join(block[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True))
 
 
-def _parse(data: bytes, names: Sequence[str]) -> tuple[list[Any], dict[int, str]]:
-    """Cut records into fields of bytes; records with too few or too many fields come apart, by their place."""
+def _parse(data: bytes, count: int) -> tuple[list[Any], dict[int, str]]:
+    """Cut records into fields of bytes; records with too few or too many come apart, by their place."""
+    if not data:
+        return [pa.array([], pa.binary()) for _ in range(count)], {}
+    if _is_utf8(data):
+        return _parse_as(data, count, "utf8")
+    # The parser gives up on a row that is both ragged and no UTF-8, because it can't show it. As latin-1 it can.
+    columns, ragged = _parse_as(data, count, "latin1")
+    return [_undo_latin1(column) for column in columns], ragged
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        pa.array([data], pa.binary()).cast(pa.string())
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _parse_as(data: bytes, count: int, encoding: str) -> tuple[list[Any], dict[int, str]]:
     ragged: dict[int, str] = {}
 
     def set_aside(row: Any) -> str:
@@ -222,18 +241,27 @@ def _parse(data: bytes, names: Sequence[str]) -> tuple[list[Any], dict[int, str]
         ragged[row.number - 1] = f"ragged row: {row.actual_columns} fields, {row.expected_columns} columns"
         return "skip"
 
-    if not data:
-        return [pa.array([], pa.binary()) for _ in names], ragged
-    keys = [str(position) for position in range(len(names))]
+    names = [str(position) for position in range(count)]
+    # As latin-1 a byte becomes two at most, and the file stays one block.
+    block_size = 2 * len(data) + 1
     table = pa_csv.read_csv(
         pa.BufferReader(data),
-        read_options=pa_csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=keys),
+        read_options=pa_csv.ReadOptions(
+            use_threads=False, block_size=block_size, column_names=names, encoding=encoding
+        ),
         parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=set_aside),
         convert_options=pa_csv.ConvertOptions(
-            check_utf8=False, column_types=dict.fromkeys(keys, pa.binary()), strings_can_be_null=False
+            check_utf8=False, column_types=dict.fromkeys(names, pa.binary()), strings_can_be_null=False
         ),
     )
     return [column.combine_chunks() for column in table.columns], ragged
+
+
+def _undo_latin1(column: Any) -> Any:
+    text = column.cast(pa.string())
+    if pc.all(pc.string_is_ascii(text)).as_py():
+        return column
+    return pa.array([value.encode("latin-1") for value in text.to_pylist()], pa.binary())
 
 
 class _WholeRow:

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Sequence
 
 from sluice.contract.errors import InputError
-
-
-def standardize(name: str) -> str:
-    """The one spelling of a column's name: trimmed, lower case, everything else one underscore."""
-    return re.sub(r"[\W_]+", "_", name.strip().lower()).strip("_")
+from sluice.recipe.names import standardise
 
 
 def standardize_all(originals: Sequence[str], where: str) -> tuple[str, ...]:
@@ -20,7 +15,7 @@ def standardize_all(originals: Sequence[str], where: str) -> tuple[str, ...]:
     Raises:
         InputError: a name is empty, or two names become equal.
     """
-    names = tuple(standardize(original) for original in originals)
+    names = tuple(standardise(original) for original in originals)
     _refuse_empty(names, originals, where)
     _refuse_equal(names, originals, where)
     return names
@@ -77,5 +72,5 @@ def require_columns(columns: Sequence[str], wanted: Iterable[tuple[str, str]], *
 
 
 def _did_you_mean(name: str, columns: Sequence[str]) -> str:
-    near = difflib.get_close_matches(standardize(name), columns, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(standardise(name), columns, n=1, cutoff=0.6)
     return f" (did you mean {near[0]!r}?)" if near else ""

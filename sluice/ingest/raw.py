@@ -14,12 +14,13 @@ from sluice.ingest.account import UNMATCHED_KEY, Account, DerivedCount
 from sluice.ingest.derive import count_missed, derive, see_that_it_compiles
 from sluice.ingest.files import open_source, resolve
 from sluice.ingest.merge import MergeList, read_list
-from sluice.ingest.names import require_columns, standardize
+from sluice.ingest.names import require_columns
 from sluice.ingest.problems import Problems
 from sluice.ingest.quarantine import as_batch
 from sluice.ingest.source import Chunk, SourceFile
 from sluice.ingest.values import is_number, to_numbers, to_text
 from sluice.recipe.model import Data
+from sluice.recipe.names import standardise
 
 # No standardised name begins with an underscore, so no raw column can be called so.
 SOURCE_FILE = "_source_file"
@@ -231,7 +232,7 @@ def _columns(own: Sequence[str], data: Data, folder: pathlib.Path) -> tuple[str,
 
 def _add(columns: list[str], new: Sequence[str], said_by: str, folder: pathlib.Path) -> None:
     for name in new:
-        if name in columns or standardize(name) != name:
+        if name in columns or standardise(name) != name:
             raise InputError(
                 f"{said_by} can't add the column {name!r}",
                 where=folder,

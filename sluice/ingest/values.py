@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 Report = Callable[[NDArray[np.int64], Callable[[int], str]], None]
 """Takes the rows that can't be kept, and a function that says why one of them can't."""
 
-_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+# NaN and infinity parse, and are refused as what they are.
+_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$|^(?i:[+-]?(nan|inf|infinity))$"
 _SHOWN = 60
 
 
