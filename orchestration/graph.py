@@ -101,14 +101,19 @@ class Graph:
         self.parameters[name] = PipelineParameter(name, description, type, default)
         return self.parameters[name]
 
-    def step(self, component: str, /, **arguments: Argument) -> Step:
-        """Add a call of a component, named by the last part of the component's name.
+    def step(self, component: str, name: str | None = None, /, **arguments: Argument) -> Step:
+        """Add a call of a component.
+
+        Args:
+            component: the component's name.
+            name: the step's name; the last part of the component's if not given.
+            arguments: what each of the component's parameters is given.
 
         Raises:
             WiringError: an argument is unknown, missing, or not what the component takes.
         """
         loaded = Component.load(component)
-        name = component.rpartition(".")[2]
+        name = name or component.rpartition(".")[2]
         if name in self.steps:
             raise WiringError("two steps of one name", where=f"graph {self.name}", got=name)
         _check_arguments(name, loaded, arguments)

@@ -1,0 +1,1 @@
+"""Sluice beside its peers, each pair in one run, as ratios."""

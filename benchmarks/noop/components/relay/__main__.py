@@ -1,0 +1,6 @@
+import sys
+
+from components.relay.component import relay
+from sluice.contract.cli import main
+
+sys.exit(main(relay))
