@@ -18,8 +18,6 @@ from sluice.recipe.model import Expectation, Recipe
 from sluice.recipe.source import TRUTH, Source, read_source
 from sluice.recipe.words import in_words
 
-Errors = list[Any]
-
 
 def load_recipe(where: str | Path) -> Recipe:
     """Read and check the recipe at a path or a `file://` or `s3://` URI.
@@ -63,7 +61,7 @@ def _read(where: str) -> bytes:
 
 def _decoded(content: bytes, where: str) -> str:
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         mistake = Mistake(
@@ -79,18 +77,43 @@ def _told(source: Source, mistakes: list[Mistake]) -> list[str]:
 
 def _recipe(source: Source) -> tuple[Recipe | None, list[Mistake]]:
     """The recipe if it is well-formed, and the mistakes of form and of sense."""
-    mistakes = list(_ambiguous(source))
+    recipe, form, data = _formed(source)
+    draft = _draft(recipe) if recipe else _salvaged(data)
+    mistakes = [*_ambiguous(source), *form, *check(draft)]
+    return recipe, [mistake for mistake in mistakes if not source.hides(mistake)]
+
+
+def _formed(source: Source) -> tuple[Recipe | None, list[Mistake], dict[str, Any]]:
+    """The recipe or the mistakes of its form, and the data with misspelt keys put right.
+
+    A misspelt key is taken for the one it was meant to be, so that what stands below it is looked at in the same run.
+    """
+    data: dict[str, Any] = json.loads(json.dumps(source.data))
+    recipe, mistakes = _validated(data, source)
+    unknown: list[Mistake] = []
+    while found := [mistake for mistake in mistakes if mistake.unknown_key]:
+        unknown += found
+        for mistake in found:
+            _rename(data, mistake, source)
+        mistakes = _validated(data, source)[1]
+    return recipe, [*unknown, *mistakes], data
+
+
+def _validated(data: dict[str, Any], source: Source) -> tuple[Recipe | None, list[Mistake]]:
     try:
-        recipe = Recipe.model_validate_json(json.dumps(source.data), strict=True)
+        return Recipe.model_validate_json(json.dumps(data), strict=True), []
     except ValidationError as error:
-        errors = [e for e in error.errors(include_url=False) if not _in_a_hole(e, source)]
-        form = in_words(errors, source.plain)
-        return None, [*mistakes, *form, *check(_salvaged(source.data, form, source))]
-    return recipe, [*mistakes, *check(_draft(recipe))]
+        return None, in_words(error.errors(include_url=False), source.plain)
 
 
-def _in_a_hole(error: Any, source: Source) -> bool:
-    return any(error["loc"][: len(hole)] == hole for hole in source.holes)
+def _rename(data: Any, mistake: Mistake, source: Source) -> None:
+    *parents, key = mistake.path
+    for step in parents:
+        data = data[step]
+    value = data.pop(key)
+    if mistake.meant and mistake.meant not in data:
+        data[mistake.meant] = value
+        source.also_called(mistake.path, (*parents, mistake.meant))
 
 
 def _ambiguous(source: Source) -> Iterator[Mistake]:
@@ -112,38 +135,14 @@ def _draft(recipe: Recipe) -> Draft:
     return Draft(recipe.data, recipe.columns, recipe.split, expectations, recipe.model, recipe.gates)
 
 
-def _salvaged(data: dict[str, Any], form: list[Mistake], source: Source) -> Draft:
-    """The sections that can be read although others can't; a misspelt key is taken for the one it was meant to be."""
-    repaired = _repaired(data, form, source)
-    sections = {name: _section(name, repaired, source) for name in Draft._fields if name != "expectations"}
-    return Draft(**sections, expectations=_expectations(repaired.get("expectations")))
+def _salvaged(data: dict[str, Any]) -> Draft:
+    """The sections that can be read although others can't."""
+    sections = {name: _section(name, data) for name in Draft._fields if name != "expectations"}
+    return Draft(**sections, expectations=_expectations(data.get("expectations")))
 
 
-def _repaired(data: dict[str, Any], form: list[Mistake], source: Source) -> dict[str, Any]:
-    repaired: dict[str, Any] = json.loads(json.dumps(data))
-    unknown = [mistake for mistake in form if mistake.unknown_key]
-    for mistake in sorted(
-        unknown, key=lambda mistake: -len(mistake.path)
-    ):  # inner keys first: outer ones move them
-        _rename(repaired, mistake)
-        if mistake.meant:
-            source.also_called(mistake.path, (*mistake.path[:-1], mistake.meant))
-    return repaired
-
-
-def _rename(data: Any, mistake: Mistake) -> None:
-    *parents, key = mistake.path
-    for step in parents:
-        data = data[step]
-    value = data.pop(key)
-    if mistake.meant:
-        data.setdefault(mistake.meant, value)
-
-
-def _section(name: str, data: dict[str, Any], source: Source) -> Any:
+def _section(name: str, data: dict[str, Any]) -> Any:
     field = Recipe.model_fields[name]
-    if any(hole[:1] == (name,) for hole in source.holes):
-        return None
     if name not in data:
         return None if field.is_required() else field.default
     return _valid(field.annotation, data[name])

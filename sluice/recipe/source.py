@@ -8,9 +8,10 @@ number, a truth value or nothing only where nobody would read it as anything els
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
@@ -22,6 +23,8 @@ WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")
 NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 DIGITS = re.compile(r"[-+]?[0-9]+")
 INDENTED_BY_TAB = re.compile(r" *\t")
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -44,10 +47,20 @@ class Source:
             path = path[:-1]
         return mistake.line or self.lines.get(path, 1)
 
+    def hides(self, mistake: Mistake) -> bool:
+        """Whether the mistake is about something that was refused and isn't there any more."""
+        return any(mistake.path[: len(hole)] == hole for hole in self.holes)
+
     def also_called(self, path: Path, meant: Path) -> None:
         """Let what stands at `path` be found under the path that was meant, too."""
-        moved = {p: line for p, line in self.lines.items() if p[: len(path)] == path}
-        self.lines |= {(*meant, *p[len(path) :]): line for p, line in moved.items()}
+        self.lines |= _moved(self.lines, path, meant)
+        self.plain |= _moved(self.plain, path, meant)
+        self.holes |= set(_moved(dict.fromkeys(self.holes), path, meant))
+
+
+def _moved(places: Mapping[Path, T], path: Path, meant: Path) -> dict[Path, T]:
+    inside = {place: value for place, value in places.items() if place[: len(path)] == path}
+    return {(*meant, *place[len(path) :]): value for place, value in inside.items()}
 
 
 def read_source(text: str) -> Source:

@@ -15,8 +15,6 @@ from sluice.recipe.shape import homes, keys, meaning, record_at
 SHOWN = 60
 """Characters of a wrong value that a message shows."""
 
-MISSING = "missing"
-
 KEY = "[key]"
 """How pydantic says that the key of a mapping is meant, not its value."""
 
@@ -59,9 +57,7 @@ class Found(NamedTuple):
 def in_words(errors: Iterable[ErrorDetails], plain: Mapping[Path, str]) -> list[Mistake]:
     """Every error as a mistake; none that only follows from another one."""
     found = [_found(error, plain) for error in errors]
-    mistakes = [_mistake(error) for error in found if not _follows(error)]
-    meant = {(*m.path[:-1], m.meant) for m in mistakes if m.meant and m.unknown_key}
-    return [m for m in mistakes if not (m.what == MISSING and m.path in meant)]
+    return [_mistake(error) for error in found if not _follows(error)]
 
 
 def _found(error: ErrorDetails, plain: Mapping[Path, str]) -> Found:
@@ -81,7 +77,9 @@ def _mistake(error: Found) -> Mistake:
 
 def _missing(error: Found) -> Mistake:
     record = record_at(error.path[:-1])
-    return Mistake(error.path, MISSING, meaning(record, str(error.path[-1])).rstrip(".") if record else None)
+    return Mistake(
+        error.path, "missing", meaning(record, str(error.path[-1])).rstrip(".") if record else None
+    )
 
 
 def _unknown(error: Found) -> Mistake:

@@ -260,6 +260,34 @@ def test_yaml_that_a_recipe_does_not_need_is_refused(old, new, mistake):
     assert mistake in mistakes_in(changed(old, new))
 
 
+def test_nothing_is_said_about_the_value_that_an_alias_stands_for():
+    text = changed("seed: 5", "seed: *n").replace("{column: kind}", "{column: *n}")
+    assert [mistake.split(":")[0] for mistake in mistakes_in(text)] == ["line 36", "line 43"]
+
+
+def test_below_a_misspelt_section_mistakes_are_told_in_the_same_run():
+    text = changed("columns:\n  id", "colums:\n  iid").replace("[weight]", "[2020, kind]")
+    assert [mistake.split(";")[0] for mistake in mistakes_in(text)] == [
+        "line 16: colums: unknown key",
+        "line 17: columns.iid: unknown key",
+        "line 22: columns.numeric[0]: got the number 2020",
+    ]
+
+
+def test_misspelt_sections_within_misspelt_sections_are_told_in_the_same_run():
+    text = changed("gates:", "gate:").replace("linear_baseline:", "linear_base:").replace("margin:", "margn:")
+    assert [mistake.split(";")[0] for mistake in mistakes_in(text)] == [
+        "line 68: gate: unknown key",
+        "line 73: gates.linear_base: unknown key",
+        "line 74: gates.linear_baseline.margn: unknown key",
+    ]
+
+
+def test_a_key_beside_its_misspelling_keeps_its_value():
+    text = changed("  seed: 5", "  seeed: many\n  seed: 5")
+    assert only_mistake_in(text).startswith("line 36: split.seeed: unknown key")
+
+
 def test_a_merge_key_is_refused():
     text = changed("  seed: 5", "  <<: {seed: 5}")
     assert only_mistake_in(text) == "line 36: split: the merge key <<; write the keys out here"
