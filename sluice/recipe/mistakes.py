@@ -9,7 +9,7 @@ from difflib import get_close_matches
 Path = tuple[str | int, ...]
 """The keys and list positions that lead to a value; empty for the recipe itself."""
 
-LISTED = 12
+LISTED = 16
 """How many allowed values a message lists before it only counts the rest."""
 
 

@@ -120,7 +120,7 @@ def changed(old: str, new: str) -> str:
             "{column: wieght_scaled}",
             "line 43: expectations[0].kwargs.column: got 'wieght_scaled', not a column of the preprocessed table; "
             "allowed: parcel, kind, sender, note, street, sent_month, weight, country, row_id, combined_text, "
-            "kind_encoded, sent_month_encoded and 4 more; did you mean 'weight_scaled'?",
+            "kind_encoded, sent_month_encoded, weight_scaled, weight_missing, country_encoded, street_encoded; did you mean 'weight_scaled'?",
         ),
         ("test: 0.1", "test: 0.11", "line 32: split: train, validation and test add up to 1.01; allowed: 1"),
     ],
