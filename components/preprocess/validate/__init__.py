@@ -1,0 +1,1 @@
+"""The data gate: whether the preprocessed tables are fit to train on."""
