@@ -193,7 +193,11 @@ def install(source: Path, folder: Path, origin: str) -> None:
             (made / name).write_bytes(content)
             (made / name).chmod(0o644)
         made.chmod(0o755)
-        made.rename(folder)
+        try:
+            made.rename(folder)
+        except OSError:  # another set-up was faster; main() verifies what it put there
+            if not folder.exists():
+                raise
 
 
 def licence(index: bytes) -> bytes:

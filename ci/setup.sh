@@ -30,11 +30,12 @@ if command -v flock >/dev/null; then # two set-ups at once: the second waits, th
     is_complete && exit 0
 fi
 
-for python in "${PYTHON:-python$version}" "python$version" python3; do
+asked=${PYTHON:-python$version}
+for python in "$asked" python3; do
     is_right "$python" && break
     python=
 done
-[ -n "$python" ] || fail "Python $version was not found (tried ${PYTHON:-python$version}, python$version, python3);
+[ -n "$python" ] || fail "Python $version was not found (tried $asked and python3);
         install it, or name it: make setup PYTHON=/path/to/python$version"
 "$python" -c 'import venv, ensurepip' 2>/dev/null ||
     fail "$(command -v "$python") cannot make virtual environments; on Debian and Ubuntu: apt-get install python$version-venv"
