@@ -188,9 +188,8 @@ class FittedFeatures:
         return TextNormaliser(text, words, lemmatise)
 
     def _text(self, rows: pa.RecordBatch) -> Any:
-        return self._normaliser.column(
-            join_texts([trimmed(rows.column(name)) for name in self.learned.columns.text])
-        )
+        texts = join_texts([trimmed(rows.column(name)) for name in self.learned.columns.text])
+        return pa.array(map(self._normaliser, texts), pa.string())
 
     def _categories(self, rows: pa.RecordBatch) -> dict[str, Any]:
         needed = {name for vocabulary in self.learned.vocabularies for name in vocabulary.columns}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -46,10 +46,6 @@ class TextNormaliser:
             return " ".join(filter(None, map(self._words.__getitem__, text.split())))
         return " ".join(text.split()) if self.settings.letters_only else text
 
-    def column(self, texts: Any) -> Any:
-        """A column of texts without nulls, normalised."""
-        return pa.array(map(self, texts.to_pylist()), pa.string(), size=len(texts))
-
 
 class _Words(dict[str, str]):
     """What becomes of each word; empty if it is dropped."""
@@ -65,9 +61,13 @@ class _Words(dict[str, str]):
         return result
 
 
-def join_texts(columns: Sequence[Any]) -> Any:
-    """Text columns joined by one blank, nulls left out; empty where all are null."""
-    return pc.binary_join_element_wise(*columns, " ", null_handling="skip")
+def join_texts(columns: Sequence[Any]) -> Iterator[str]:
+    """Each row's texts joined by one blank, nulls left out; empty where all are null.
+
+    Not Arrow's binary_join_element_wise: where it skips nulls, it gives no row at all for a row of nulls.
+    """
+    parts = zip(*(column.to_pylist() for column in columns), strict=True)
+    return (" ".join(part for part in row if part is not None) for row in parts)
 
 
 def trimmed(column: Any) -> Any:

@@ -91,8 +91,9 @@ def added_columns(columns: Columns) -> list[str]:
 
 
 def table_columns(columns: Columns) -> list[str]:
-    """The columns of a preprocessed table, by the recipe alone."""
-    return list(dict.fromkeys([*(use.column for use in uses(columns)), *added_columns(columns)]))
+    """The columns of a preprocessed table, by the recipe alone; text columns are there as the combined text only."""
+    readable = [use.column for use in uses(columns) if use.role != "text"]
+    return list(dict.fromkeys([*readable, *added_columns(columns)]))
 
 
 def _files_stay_inside(data: Data) -> Mistakes:

@@ -119,7 +119,7 @@ def changed(old: str, new: str) -> str:
             "{column: kind}",
             "{column: wieght_scaled}",
             "line 43: expectations[0].kwargs.column: got 'wieght_scaled', not a column of the preprocessed table; "
-            "allowed: parcel, kind, sender, note, street, sent_month, weight, country, row_id, combined_text, "
+            "allowed: parcel, kind, sender, sent_month, weight, country, street, row_id, combined_text, "
             "kind_encoded, sent_month_encoded, weight_scaled, weight_missing, country_encoded, street_encoded; did you mean 'weight_scaled'?",
         ),
         ("test: 0.1", "test: 0.11", "line 32: split: train, validation and test add up to 1.01; allowed: 1"),
@@ -200,7 +200,7 @@ def test_a_mistake_of_form_in_one_section_hides_none_of_sense_in_another():
 
 def test_the_preprocessed_table_has_the_named_columns_and_the_added_ones():
     assert table_columns(parse_recipe(RECIPE, "parcels.yaml").columns) == [
-        *("parcel", "kind", "sender", "note", "street", "sent_month", "weight", "country"),
+        *("parcel", "kind", "sender", "sent_month", "weight", "country", "street"),
         *("row_id", "combined_text", "kind_encoded", "sent_month_encoded", "weight_scaled", "weight_missing"),
         *("country_encoded", "street_encoded"),
     ]
