@@ -84,10 +84,12 @@ class Linear:
         }
 
     def logits(self, batch: pa.RecordBatch) -> Array:
-        """The logarithms of the probabilities, float64 [rows, classes]; minus infinity for a class it never saw."""
+        """The logits, float64 [rows, classes]; minus infinity for a class it never saw."""
         logits = np.full((batch.num_rows, len(self._features.labels)), -np.inf)
-        if batch.num_rows:
-            logits[:, self._regression.classes_] = self._regression.predict_log_proba(self._matrix(batch))
+        scores = self._regression.decision_function(self._matrix(batch))
+        if scores.ndim == 1:  # of two classes scikit-learn gives the second one's odds alone
+            scores = np.column_stack([np.zeros(len(scores)), scores])
+        logits[:, self._regression.classes_] = scores
         return logits
 
     def _training_matrix(self, training: Table) -> tuple[csr_matrix, Array]:

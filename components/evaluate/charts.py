@@ -58,18 +58,25 @@ def png(chart: Chart, evaluation: Evaluation, theme: Theme) -> bytes:
 def f1_chart(evaluation: Evaluation, theme: Theme) -> Figure:
     """F1 of the most frequent classes, the linear baseline's as a mark."""
     classes = evaluation.per_class()[:BARS]
-    figure, axes = _figure(theme, 9, 1 + 0.23 * max(len(classes), 1))
+    figure, axes = _figure(theme, 9, 1 + 0.23 * len(classes))
     places = np.arange(len(classes))
     axes.barh(places, [c["f1"] for c in classes], height=0.68, color=theme.model, label="model")
     if evaluation.linear_facts:
         marks = [c["linear_f1"] for c in classes]
         axes.plot(
-            marks, places, "|", color=theme.baseline, markersize=9, markeredgewidth=2, label="linear baseline"
+            marks,
+            places,
+            "|",
+            color=theme.baseline,
+            markersize=9,
+            markeredgewidth=2,
+            clip_on=False,
+            label="linear baseline",
         )
     _names(axes, "y", [f"{_cut(c['label'])}  ({c['support']})" for c in classes])
     axes.set(xlim=(0, 1), xlabel="F1 on the test rows", ylim=(len(classes) - 0.4, -0.6))
     axes.grid(axis="x", color=theme.faint, linewidth=0.8)
-    figure.legend(loc="outside upper right", ncols=2, frameon=False, labelcolor=theme.ink, fontsize=9)
+    _legend(figure, axes, theme)
     return figure
 
 
@@ -105,7 +112,7 @@ def confidence_chart(evaluation: Evaluation, theme: Theme) -> Figure:
     axes.bar(edges, wrong, width=0.9 / BINS, align="edge", bottom=right, color=theme.wrong, label="wrong")
     axes.set(xlim=(0, 1), xlabel="probability of the predicted class", ylabel="test rows")
     axes.grid(axis="y", color=theme.faint, linewidth=0.8)
-    figure.legend(loc="outside upper right", ncols=2, frameon=False, labelcolor=theme.ink, fontsize=9)
+    _legend(figure, axes, theme)
     return figure
 
 
@@ -117,7 +124,7 @@ def folded_confusion(evaluation: Evaluation) -> tuple[list[str], Array]:
     order = occurring[np.argsort(-rows[occurring], kind="stable")]
     shown, others = order[:CELLS], order[CELLS:]
     groups = [*([i] for i in shown), *([others] if len(others) else [])]
-    folded = np.array([[counts[np.ix_(a, b)].sum() for b in groups] for a in groups]).reshape(len(groups), -1)
+    folded = np.array([[counts[np.ix_(a, b)].sum() for b in groups] for a in groups])
     names = [_cut(evaluation.measured.labels[i]) for i in shown]
     return names + ([f"{len(others)} other classes"] if len(others) else []), folded
 
@@ -133,6 +140,22 @@ def _figure(theme: Theme, width: float, height: float) -> tuple[Figure, Axes]:
     for spine in axes.spines.values():
         spine.set_visible(False)
     return figure, axes
+
+
+def _legend(figure: Figure, axes: Axes, theme: Theme) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    order = sorted(
+        range(len(labels)), key=lambda i: labels[i] not in ("model", "right")
+    )  # the model's own first
+    figure.legend(
+        [handles[i] for i in order],
+        [labels[i] for i in order],
+        loc="outside upper right",
+        ncols=2,
+        frameon=False,
+        labelcolor=theme.ink,
+        fontsize=9,
+    )
 
 
 def _names(axes: Axes, side: str, names: list[str]) -> None:

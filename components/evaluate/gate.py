@@ -75,8 +75,8 @@ def parse_thresholds(text: str) -> dict[str, Threshold]:
 def _threshold(name: str, number: str, item: str) -> Threshold:
     if name not in SMALLEST + LARGEST:
         meant = closest(name, SMALLEST + LARGEST)
-        hint = f"Did you mean {meant}?" if meant else None
-        raise _wrong("no such metric", name, ", ".join(SMALLEST + LARGEST), hint)
+        hint = f" (did you mean {meant}?)" if meant else ""
+        raise _wrong(f"no such metric{hint}", name, ", ".join(SMALLEST + LARGEST))
     try:
         value = float(number)
     except ValueError:
@@ -88,10 +88,8 @@ def _threshold(name: str, number: str, item: str) -> Threshold:
     return Threshold("at least" if name in SMALLEST else "at most", value, "pipeline parameter")
 
 
-def _wrong(what: str, got: str, allowed: str, next_step: str | None = None) -> InputError:
-    return InputError(
-        what, where="evaluate --thresholds", got=repr(got), allowed=allowed, next_step=next_step
-    )
+def _wrong(what: str, got: str, allowed: str) -> InputError:
+    return InputError(what, where="evaluate --thresholds", got=repr(got), allowed=allowed)
 
 
 @dataclass(frozen=True)
@@ -147,7 +145,7 @@ def _told(difference: float, relation: Relation) -> str:
     if difference == 0:
         return "exactly that"
     wrong = "high" if relation == "at most" else "low"
-    return f"{difference:.2g} to spare" if difference > 0 else f"{-difference:.2g} too {wrong}"
+    return f"{_distance(difference)} to spare" if difference > 0 else f"{_distance(difference)} too {wrong}"
 
 
 def _unmeasured(name: str, value: float) -> Rule:
@@ -181,9 +179,15 @@ def _compared(value: float | None, linear: float | None, margin: float) -> str:
     side = (
         "equal to it"
         if difference == 0
-        else f"{abs(difference):.2g} {'above' if difference > 0 else 'below'} it"
+        else f"{_distance(difference)} {'above' if difference > 0 else 'below'} it"
     )
     return f"macro_f1 is {value:.4f}, the linear baseline's is {linear:.4f}, and the recipe asks for {more}: the model is {side}."
+
+
+def _distance(difference: float) -> str:
+    """A difference in four digits, or however many it takes to be more than nothing."""
+    size = abs(difference)
+    return f"{size:.4f}" if size >= 0.00005 else f"{size:.1g}"
 
 
 def _finite(value: float | None) -> float | None:

@@ -25,6 +25,8 @@ BINS = 20
 """Bars of the confidence histogram."""
 MISTAKES = 25
 """How many of the most confident mistakes are kept."""
+LETTERS = 300
+"""Letters that are kept of a mistake's text; the whole of it is in the test table."""
 
 PREDICTIONS = "predictions.parquet"
 Predict = Callable[[pa.RecordBatch], Array]
@@ -145,4 +147,6 @@ def _take(measured: Measured, rows: Rows) -> pa.RecordBatch:
 
 def _mistake(labels: tuple[str, ...], rows: Rows, i: int) -> Mistake:
     label, predicted = labels[rows.truth[i]], labels[rows.predicted[i]]
-    return Mistake(float(rows.confidence[i]), -int(rows.ids[i]), label, predicted, rows.texts[i].as_py())
+    text = rows.texts[i].as_py()
+    shown = text if len(text) <= LETTERS else text[:LETTERS] + "…"
+    return Mistake(float(rows.confidence[i]), -int(rows.ids[i]), label, predicted, shown)

@@ -50,18 +50,25 @@ def write_page(evaluation: Evaluation, folder: Path) -> None:
     sections = [
         _verdict(evaluation),
         _headline(evaluation),
-        _section("F1 by class", _f1_note(evaluation), _plot(f1_chart, evaluation, folder)),
-        _section("Confusion matrix", _confusion_note(evaluation), _plot(confusion_chart, evaluation, folder)),
-        _section("Classes most often confused", _confused(evaluation)),
-        _section("Confidence", _plot(confidence_chart, evaluation, folder)),
-        _section("Most confident mistakes", _mistakes(evaluation)),
-        _section("Every class", _classes(evaluation)),
+        *(_details(evaluation, folder) if evaluation.per_class() else ()),
         _section("How this was measured", _method(evaluation)),
         _section("What was measured", _lineage(evaluation)),
     ]
     digest = evaluation.inputs["model"].digest[:12]
     text = _TEMPLATE.format(style=_STYLE, digest=digest, sections="\n".join(sections))
     (folder / PAGE).write_text(text, encoding="utf-8")
+
+
+def _details(evaluation: Evaluation, folder: Path) -> list[Html]:
+    """What there is to tell if any row was scored."""
+    return [
+        _section("F1 by class", _f1_note(evaluation), _plot(f1_chart, evaluation, folder)),
+        _section("Confusion matrix", _confusion_note(evaluation), _plot(confusion_chart, evaluation, folder)),
+        _section("Classes most often confused", _confused(evaluation)),
+        _section("Confidence", _plot(confidence_chart, evaluation, folder)),
+        _section("Most confident mistakes", _mistakes(evaluation)),
+        _section("Every class", _classes(evaluation)),
+    ]
 
 
 def _verdict(evaluation: Evaluation) -> Html:
@@ -145,7 +152,7 @@ def _classes(evaluation: Evaluation) -> Html:
             c["label"],
             str(c["support"]),
             *(f"{c[name]:.3f}" for name in ("precision", "recall")),
-            Html(f'<span class="bar" style="width:{3 * c["f1"]:.2f}rem"></span>{c["f1"]:.3f}'),
+            Html(f'<span class="bar"><i style="width:{100 * c["f1"]:.0f}%"></i></span>{c["f1"]:.3f}'),
             _number(c["linear_f1"], 3),
         ]
         for c in evaluation.per_class()
@@ -269,7 +276,8 @@ th { color: var(--soft); font-weight: 600; text-align: left; white-space: nowrap
 td.word { overflow-wrap: anywhere; }
 th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 tbody tr:last-child td { border-bottom: 0; }
-.bar { display: inline-block; height: .7em; background: var(--model); border-radius: 2px; margin-right: .5rem; }
+.bar { display: inline-block; width: 4rem; height: .7em; background: var(--line); border-radius: 2px; margin-right: .6rem; }
+.bar i { display: block; height: 100%; background: var(--model); border-radius: 2px; }
 figure { margin: 0; } img { max-width: 100%; height: auto; display: block; margin: 0 auto; }
 p { margin: 0 0 .75rem; color: var(--soft); } code { overflow-wrap: anywhere; font-size: .85em; }
 """
