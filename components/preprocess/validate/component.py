@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from components.preprocess.validate.account import read_account
 from components.preprocess.validate.checks import own_checks
@@ -95,7 +95,7 @@ def _require_sound(expectations: Sequence[Expectation]) -> None:
 
 def _ask(
     tables: dict[str, Table], expectations: Sequence[Expectation], report: Output[Report]
-) -> dict[str, dict]:
+) -> dict[str, dict[str, Any]]:
     """great-expectations' answer for each table; one table is in memory at a time."""
     from components.preprocess.validate.engine import Engine
 

@@ -21,7 +21,7 @@ from sluice.recipe import Expectation
 RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 5}
 """COMPLETE would list every unexpected value, row by row."""
 SITE = "data_docs"
-SUITE_ABOUT_COLUMNS = "expect_table_column"
+ABOUT_ALL_COLUMNS = "expect_table_column"
 """How the types begin that ask about the set of columns, so that none may be left out."""
 
 
@@ -95,7 +95,7 @@ class Engine:
 def columns_read(table: Table, asked: Mapping[int, Expectation]) -> list[str]:
     """The columns that the expectations' arguments mention, conditions and lists included; the rows' ids at the least."""
     every = [column.name for column in table.columns]
-    if any(expectation.type.startswith(SUITE_ABOUT_COLUMNS) for expectation in asked.values()):
+    if any(expectation.type.startswith(ABOUT_ALL_COLUMNS) for expectation in asked.values()):
         return every
     arguments = json.dumps([e.kwargs for e in asked.values()], ensure_ascii=False, default=str)
     mentioned = set(re.findall(r"\w+", arguments))
@@ -115,13 +115,15 @@ def exceptions_in(result: Mapping[str, Any]) -> list[str]:
 
 def _suite(asked: Mapping[int, Expectation]) -> list[Any]:
     """Expectations as great-expectations' own objects; unlike a suite read from a file, none can get lost."""
+    from great_expectations.expectations.metadata_types import FailureSeverity
     from great_expectations.expectations.registry import get_expectation_impl
 
+    severity = {"failure": FailureSeverity.CRITICAL, "warning": FailureSeverity.WARNING}
     return [
         get_expectation_impl(e.type)(
             **e.kwargs,
             meta={"position": position},
-            severity="warning" if e.severity == "warning" else "critical",
+            severity=severity[e.severity],
         )
         for position, e in asked.items()
     ]
