@@ -86,7 +86,7 @@ class PreprocessMetrics(Metrics):
 
 def metrics_of(account: Account, decision: Decision, quarantine_limit: float) -> PreprocessMetrics:
     """The whole account: what reading met, and what was decided on the rows that it kept."""
-    from components.preprocess.fates import RULES, Fate  # late: NumPy would make --help slow
+    from components.preprocess.fates import RULES, Fate  # late: --help needs none of it
 
     dropped = {"unmatched_key": account.dropped["unmatched_key"]}
     dropped |= {rule.name.lower(): decision.rows(rule) for rule in RULES}

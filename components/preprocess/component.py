@@ -37,7 +37,7 @@ def preprocess(
         account: where every row went, as account.json.
         rows: take only this many rows, by seeded sampling.
     """
-    # late: NumPy and Arrow's compute functions would make --help slow
+    # late: --help needs none of it
     from components.preprocess.fates import decide
     from components.preprocess.reading import read
     from components.preprocess.writing import fit, write_tables

@@ -30,6 +30,8 @@ class Fate(IntEnum):
 SPLITS = (Fate.TRAINING, Fate.VALIDATION, Fate.TEST)
 RULES = (Fate.NOT_SAMPLED, Fate.NULL_LABEL, Fate.RARE_CLASS, Fate.LABEL_NOT_IN_TRAINING)
 
+SHOWN_CLASSES = 5
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -117,19 +119,19 @@ def _require_classes(fates: NDArray[np.int8], keys: Keys, settings: PreprocessSe
     classes = _classes(fates, keys)
     if len(classes) > 1:
         return
-    removed = _removed(fates, keys)
-    too_few = (
-        f"; {len(removed):,} classes removed, the largest with {max(removed.values()):,} rows"
-        if removed
-        else ""
-    )
     raise InputError(
         "the label has a single class" if classes else "no class of the label is left",
         where=where,
-        got=(f"only {classes[0]!r}" if classes else "none") + too_few,
+        got=(f"only {classes[0]!r}" if classes else "none") + _told(_removed(fates, keys)),
         allowed=f"two classes or more, each with at least {settings.rare_classes.minimum_rows} rows",
         next_step="Correct columns.label or rare_classes.minimum_rows in the recipe, or give more rows",
     )
+
+
+def _told(removed: dict[str, int]) -> str:
+    shown = ", ".join(f"{name!r} ({rows})" for name, rows in list(removed.items())[:SHOWN_CLASSES])
+    more = f" and {len(removed) - SHOWN_CLASSES:,} more" if len(removed) > SHOWN_CLASSES else ""
+    return f"; too rare: {shown}{more}" if removed else ""
 
 
 def _require_splits(fates: NDArray[np.int8], settings: PreprocessSettings) -> None:

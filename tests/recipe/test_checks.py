@@ -169,9 +169,9 @@ def test_the_same_expectation_twice_is_told_only_where_its_tables_meet():
 
 
 def test_columns_in_lists_of_an_expectation_are_checked_one_by_one():
-    mistakes = mistakes_in(changed("{column: kind}", "{column_set: [kind, nite], exact_match: false}"))
-    assert mistakes[0].startswith("line 43: expectations[0].kwargs.column_set[1]: got 'nite', not a column")
-    assert mistakes[0].endswith("did you mean 'note'?")
+    mistakes = mistakes_in(changed("{column: kind}", "{column_set: [kind, wieght], exact_match: false}"))
+    assert mistakes[0].startswith("line 43: expectations[0].kwargs.column_set[1]: got 'wieght', not a column")
+    assert mistakes[0].endswith("did you mean 'weight'?")
 
 
 def test_gates_that_ask_for_nothing_are_refused():
