@@ -9,11 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from orchestration.start import read_recipe
 from sluice.contract import InputError, Source, storage
 from sluice.ingest import Account, RawTable, open_raw
 from sluice.recipe import Columns, PreprocessSettings, Recipe
-
-from orchestration.start import read_recipe
 
 
 def check(path: Path, data: str | None) -> list[str]:

@@ -31,7 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted: finished steps are kept, and the next run goes on from there", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 — the reader has gone; Python's own flush at exit shall not complain
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # Python's own flush at exit shall not complain
         return 0
 
 
@@ -50,12 +52,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    verb = verbs.add_parser("run", help="run the pipeline for a recipe", description="Run the pipeline for a recipe.")
+    verb = verbs.add_parser(
+        "run", help="run the pipeline for a recipe", description="Run the pipeline for a recipe."
+    )
     _add_recipe_and_data(verb)
     _add_store(verb)
-    verb.add_argument("--rows", type=_positive, metavar="N", help="take N rows by seeded sampling; all if not given")
     verb.add_argument(
-        "--thresholds", default="", metavar="NAME=VALUE,…", help="the metric gate's thresholds instead of the recipe's"
+        "--rows", type=_positive, metavar="N", help="take N rows by seeded sampling; all if not given"
+    )
+    verb.add_argument(
+        "--thresholds",
+        default="",
+        metavar="NAME=VALUE,…",
+        help="the metric gate's thresholds instead of the recipe's",
     )
     verb.set_defaults(run=_run)
 
@@ -95,9 +104,8 @@ def _add_why(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def _why(options: argparse.Namespace) -> int:
-    from sluice.contract import storage
-
     from orchestration.why import explain
+    from sluice.contract import storage
 
     print("\n".join(explain(storage.to_uri(options.store), options.run_id, options.step)))
     return 0
@@ -111,9 +119,8 @@ def _add_lineage(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _lineage(options: argparse.Namespace) -> int:
-    from sluice.contract import storage
-
     from orchestration.lineage import render_lineage
+    from sluice.contract import storage
 
     print(render_lineage(storage.to_uri(options.uri)))
     return 0
@@ -144,7 +151,9 @@ def _add_recipe_and_data(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_store(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--store", default="artifacts", metavar="URI", help="where results are kept (default: artifacts)")
+    verb.add_argument(
+        "--store", default="artifacts", metavar="URI", help="where results are kept (default: artifacts)"
+    )
 
 
 def _positive(text: str) -> int:

@@ -11,10 +11,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from sluice.contract import storage
-
 from orchestration.graph import Graph
 from orchestration.runs import RunRecord, State, StepRecord
+from sluice.contract import storage
 
 GLYPHS = {
     State.WAITING: ("·", "dim"),
@@ -61,14 +60,23 @@ class Display:
         now = time.monotonic()
         for name, step in record.steps.items():
             state, at = self._shown.get(name, (State.WAITING, now))
-            if step.state is not state or (step.state is State.RUNNING and step.message and now - at > LINE_EVERY):
+            if step.state is not state or (
+                step.state is State.RUNNING and step.message and now - at > LINE_EVERY
+            ):
                 self._shown[name] = (step.state, now)
-                self._console.print(Text.assemble(_glyph(step), f" {name:<12} ", self._detail(name, step)), soft_wrap=True)
+                self._console.print(
+                    Text.assemble(_glyph(step), f" {name:<12} ", self._detail(name, step)), soft_wrap=True
+                )
 
     def _table(self) -> RenderableType:
         grid = Table.grid(padding=(0, 2))
         for name, step in self._record.steps.items() if self._record else ():
-            grid.add_row(_glyph(step), name, self._seconds(name, step), Text(self._detail(name, step), overflow="ellipsis"))
+            grid.add_row(
+                _glyph(step),
+                name,
+                self._seconds(name, step),
+                Text(self._detail(name, step), overflow="ellipsis"),
+            )
         return grid
 
     def _detail(self, name: str, step: StepRecord) -> str:
@@ -90,7 +98,11 @@ def summary(record: RunRecord, graph: Graph, store: str, seconds: float) -> Rend
     """Where the artifacts are, the metrics, what each gate said, and what to do next."""
     parts: list[RenderableType] = [_headline(record, seconds), _steps(record)]
     parts += [_gate_line(record, graph, name) for name in graph.gates]
-    parts += [*_metrics(record), Text(f"store      {_shown(store)}"), Text(f"run        {_shown(record.folder(store))}")]
+    parts += [
+        *_metrics(record),
+        Text(f"store      {_shown(store)}"),
+        Text(f"run        {_shown(record.folder(store))}"),
+    ]
     return Group(*parts, *_next_step(record, store))
 
 
@@ -104,7 +116,9 @@ def _headline(record: RunRecord, seconds: float) -> Text:
 def _steps(record: RunRecord) -> Table:
     grid = Table.grid(padding=(0, 2))
     for name, step in record.steps.items():
-        grid.add_row(_glyph(step), name, str(step.state), _duration(step.seconds), Text(_shown(step.folder or "")))
+        grid.add_row(
+            _glyph(step), name, str(step.state), _duration(step.seconds), Text(_shown(step.folder or ""))
+        )
     return grid
 
 
@@ -128,13 +142,21 @@ def _metrics(record: RunRecord) -> list[RenderableType]:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("on the test rows", "accuracy", "macro F1"):
         table.add_column(heading, justify="left" if heading.startswith("on") else "right")
-    for label, prefix in (("model", ""), ("TF-IDF + logistic regression", "linear_"), ("majority class", "majority_")):
-        table.add_row(label, *(_number(metrics.get(f"{prefix}{metric}")) for metric in ("accuracy", "macro_f1")))
+    for label, prefix in (
+        ("model", ""),
+        ("TF-IDF + logistic regression", "linear_"),
+        ("majority class", "majority_"),
+    ):
+        table.add_row(
+            label, *(_number(metrics.get(f"{prefix}{metric}")) for metric in ("accuracy", "macro_f1"))
+        )
     return [table]
 
 
 def _next_step(record: RunRecord, store: str) -> list[RenderableType]:
-    registered = next((s.metrics for s in record.steps.values() if {"group", "version"} <= s.metrics.keys()), None)
+    registered = next(
+        (s.metrics for s in record.steps.values() if {"group", "version"} <= s.metrics.keys()), None
+    )
     reports = [Text(f"report     {_shown(uri)}") for uri in _reports(record)]
     if registered is None:
         return [*reports]
@@ -143,7 +165,10 @@ def _next_step(record: RunRecord, store: str) -> list[RenderableType]:
     return [
         *reports,
         Text(f"model      {group} version {version}, {registered.get('status')}"),
-        Text(f"approve    .venv/bin/python -m orchestration models approve {group} {version}{where}", style="bold"),
+        Text(
+            f"approve    .venv/bin/python -m orchestration models approve {group} {version}{where}",
+            style="bold",
+        ),
     ]
 
 

@@ -6,10 +6,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from sluice.recipe import field_table
-
 from orchestration.graph import Graph
 from orchestration.pipeline import build
+from sluice.recipe import field_table
 
 
 def write(root: Path) -> None:
@@ -45,7 +44,10 @@ def _current(root: Path) -> Iterator[tuple[Path, str]]:
         path = root / "components" / step.component.name.replace(".", "/") / "README.md"
         yield path, _replace(path, {"interface": step.component.markdown_table()})
     readme = root / "README.md"
-    yield readme, _replace(readme, {"graph": f"```mermaid\n{mermaid(graph)}\n```", "recipe": field_table().strip()})
+    yield (
+        readme,
+        _replace(readme, {"graph": f"```mermaid\n{mermaid(graph)}\n```", "recipe": field_table().strip()}),
+    )
 
 
 def _replace(path: Path, parts: dict[str, str]) -> str:

@@ -96,7 +96,9 @@ class Graph:
     gates: dict[str, Gate] = field(default_factory=dict)
     _behind: list[str] = field(default_factory=list)
 
-    def parameter(self, name: str, description: str, type: Any = str, default: Any = None) -> PipelineParameter:
+    def parameter(
+        self, name: str, description: str, type: Any = str, default: Any = None
+    ) -> PipelineParameter:
         """Declare a pipeline parameter."""
         self.parameters[name] = PipelineParameter(name, description, type, default)
         return self.parameters[name]
@@ -169,7 +171,9 @@ def _check_arguments(name: str, component: Component, arguments: Mapping[str, Ar
     optional = {key for key, parameter in component.parameters.items() if not parameter.required}
     missing = sorted(set(takes) - set(arguments) - optional)
     if missing:
-        raise WiringError("the step lacks what its component needs", where=f"step {name}", got=f"no {', '.join(missing)}")
+        raise WiringError(
+            "the step lacks what its component needs", where=f"step {name}", got=f"no {', '.join(missing)}"
+        )
 
 
 def _did_you_mean(name: str, known: Mapping[str, object]) -> str:

@@ -10,7 +10,9 @@ def build() -> Graph:
     graph = Graph("sluice")
     data = graph.parameter("data", "the folder of raw files")
     rows = graph.parameter("rows", "take this many rows by seeded sampling; all if not given", int | None)
-    thresholds = graph.parameter("thresholds", "the metric gate's thresholds instead of the recipe's", str, "")
+    thresholds = graph.parameter(
+        "thresholds", "the metric gate's thresholds instead of the recipe's", str, ""
+    )
     registry = graph.parameter("registry", "the model registry")
 
     prepared = graph.step("preprocess", raw=data, rows=rows)

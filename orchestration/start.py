@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,13 +14,12 @@ from typing import Any
 
 from rich.console import Console
 
-from sluice.contract import InputError, storage
-from sluice.recipe import Recipe, parse_recipe
-
 from orchestration.display import Display, summary
 from orchestration.pipeline import build
 from orchestration.runners.local import LocalRunner
 from orchestration.runs import RunRecord
+from sluice.contract import InputError, storage
+from sluice.recipe import Recipe, parse_recipe
 
 
 @dataclass(frozen=True)
@@ -111,9 +112,10 @@ def _sample(generator: Path, recipe: Recipe, store: str, say: Callable[[str], An
     folder = root / "samples" / f"{recipe.name}-{version}"
     if not folder.exists():
         say(f"making the sample {folder}")
-        spec = importlib.util.spec_from_file_location(generator.stem, generator)
-        assert spec and spec.loader
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        module.write_sample(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as partial:
+            subprocess.run(
+                [sys.executable, str(generator), f"{partial}/sample"], check=True, capture_output=True
+            )
+            storage.publish(Path(partial, "sample"), folder.as_uri(), last="")
     return folder.as_uri()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from sluice.contract import InputError
-
 from orchestration.runs import RunRecord, State, StepRecord, load_runs
+from sluice.contract import InputError
 
 
 def explain(store: str, run_id: str | None = None, step: str | None = None) -> list[str]:
@@ -47,10 +46,16 @@ def _explain_step(name: str, record: StepRecord, earlier: list[RunRecord]) -> li
 
 
 def _compare(name: str, record: StepRecord, before: StepRecord, run_id: str) -> list[str]:
-    assert record.fingerprint and before.fingerprint
+    assert record.fingerprint
+    assert before.fingerprint
     changes = record.fingerprint.changes_since(before.fingerprint)
     if changes:
-        return [f"{name}: {record.state}, because since run {run_id}", *(f"    {change}" for change in changes)]
+        return [
+            f"{name}: {record.state}, because since run {run_id}",
+            *(f"    {change}" for change in changes),
+        ]
     if before.finished:
         return [f"{name}: {record.state}, nothing changed since run {run_id}, but its result was gone"]
-    return [f"{name}: {record.state}, nothing changed since run {run_id}, which had not finished it ({before.state})"]
+    return [
+        f"{name}: {record.state}, nothing changed since run {run_id}, which had not finished it ({before.state})"
+    ]

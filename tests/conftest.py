@@ -43,6 +43,9 @@ def full_disk(tmp_path) -> FullDisk:
     mount.mkdir()
     script = 'mount -t tmpfs -o size=1m none "$0" && exec "$@"'
     wrap = ["unshare", "--mount", "--map-root-user", "sh", "-c", script, str(mount)]
-    if shutil.which("unshare") is None or subprocess.run([*wrap, "true"], capture_output=True, check=False).returncode:
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*wrap, "true"], capture_output=True, check=False).returncode
+    ):
         pytest.skip("this machine lets nobody mount a file system in a namespace")
     return FullDisk(wrap, str(mount))

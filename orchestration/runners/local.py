@@ -10,18 +10,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from sluice.contract import Call, Result, SluiceError, StepFailed, progress, storage
-from sluice.contract.execution import clear_staging
-
 from orchestration.graph import Graph, OutputOf, PipelineParameter, Step
 from orchestration.runs import RunRecord, State, StepRecord
+from sluice.contract import Call, Result, SluiceError, StepFailed, progress, storage
+from sluice.contract.execution import clear_staging
 
 GRACE_SECONDS = 10
 """How long a stopped step may take to clean up before it is killed."""
@@ -248,10 +247,8 @@ class LocalRunner:
             _signal_group(running.process, signal.SIGTERM)
         deadline = time.monotonic() + GRACE_SECONDS
         for running in self._running.values():
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 running.process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                pass
             _signal_group(running.process, signal.SIGKILL)
             running.process.wait()
             clear_staging(running.call)
@@ -278,7 +275,9 @@ def command_line(call: Call, recipe_uri: str) -> list[str]:
 
 
 def _environment(checkout: Path) -> dict[str, str]:
-    path = os.pathsep.join(dict.fromkeys([str(checkout), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]))
+    path = os.pathsep.join(
+        dict.fromkeys([str(checkout), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
+    )
     return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "SLUICE_RUNNER": "local"}
 
 
@@ -288,15 +287,17 @@ def _with_percent(said: dict[str, Any]) -> str:
 
 
 def _unexplained(status: int, log: Path) -> str:
-    end = f"was killed by signal {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+    end = (
+        f"was killed by signal {signal.Signals(-status).name}"
+        if status < 0
+        else f"ended with status {status}"
+    )
     return f"The step's process {end} without saying why. Its log: {log}"
 
 
 def _signal_group(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
-    except ProcessLookupError:
-        pass
 
 
 @contextmanager

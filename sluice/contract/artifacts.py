@@ -58,9 +58,7 @@ class Artifact:
         """
         manifest = read_manifest(uri)
         if manifest.kind != cls.kind:
-            raise ContractError(
-                "wrong kind of artifact", where=uri, got=manifest.kind, allowed=cls.kind
-            )
+            raise ContractError("wrong kind of artifact", where=uri, got=manifest.kind, allowed=cls.kind)
         return cls(uri, manifest)
 
     @property
@@ -78,11 +76,7 @@ class Artifact:
             ArtifactTampered: a file is missing, or isn't what the manifest says.
         """
         folder = storage.parent(self.uri)
-        local = (
-            storage.local_path(folder)
-            if storage.is_local(folder)
-            else self._download(folder)
-        )
+        local = storage.local_path(folder) if storage.is_local(folder) else self._download(folder)
         for file in self.manifest.files:
             verify(local / file.path, file, where=storage.join(folder, file.path))
         return local
@@ -92,17 +86,13 @@ class Artifact:
         if target.exists():
             return target
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(
-            tempfile.mkdtemp(prefix=f".{self.digest[:12]}-", dir=target.parent)
-        )
+        partial = Path(tempfile.mkdtemp(prefix=f".{self.digest[:12]}-", dir=target.parent))
         try:
             for file in self.manifest.files:
                 storage.download(storage.join(folder, file.path), partial / file.path)
             storage.publish(partial, target.as_uri(), last="")
         except FileNotFoundError as error:
-            raise ArtifactTampered(
-                "a payload file is missing", where=folder, got=str(error)
-            ) from None
+            raise ArtifactTampered("a payload file is missing", where=folder, got=str(error)) from None
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         return target
@@ -129,19 +119,13 @@ class Table(Artifact):
 
     def encoded(self, role: Role) -> list[str]:
         """The names of the columns of a role in a model's form, in order."""
-        return [
-            c.name for c in self.columns if c.role == role and c.encodes is not None
-        ]
+        return [c.name for c in self.columns if c.role == role and c.encodes is not None]
 
     def batches(
         self, columns: Sequence[str] | None = None, size: int = ROW_GROUP
     ) -> Iterator[pa.RecordBatch]:
         """The rows in order, at most `size` at a time; all columns, or those named."""
-        names = (
-            [column.name for column in self.columns]
-            if columns is None
-            else list(columns)
-        )
+        names = [column.name for column in self.columns] if columns is None else list(columns)
         for file in self.manifest.files:
             part = pq.ParquetFile(self.folder / file.path, memory_map=True)
             self._check_schema(part.schema_arrow, file.path)
@@ -149,14 +133,8 @@ class Table(Artifact):
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All rows at once. Only for what is known to be small."""
-        names = (
-            [column.name for column in self.columns]
-            if columns is None
-            else list(columns)
-        )
-        schema = arrow_schema(
-            [c for name in names for c in self.columns if c.name == name]
-        )
+        names = [column.name for column in self.columns] if columns is None else list(columns)
+        schema = arrow_schema([c for name in names for c in self.columns if c.name == name])
         return pa.Table.from_batches(self.batches(names), schema)
 
     def _check_schema(self, found: pa.Schema, part: str) -> None:
@@ -188,9 +166,7 @@ class Report(Artifact):
     kind: ClassVar[Kind] = "report"
 
 
-KINDS: dict[str, type[Artifact]] = {
-    kind.kind: kind for kind in (Table, Features, Model, Report)
-}
+KINDS: dict[str, type[Artifact]] = {kind.kind: kind for kind in (Table, Features, Model, Report)}
 
 A = TypeVar("A", bound=Artifact)
 
@@ -212,14 +188,10 @@ class Output(Generic[A]):
     def finish(self, producer: Producer, parents: Sequence[Parent]) -> Manifest:
         """Hash the payload and write the manifest, the last file of the artifact."""
         if self.kind is Table and self.table is None:
-            raise ContractError(
-                "the component wrote no table to this output", where=self.folder.name
-            )
+            raise ContractError("the component wrote no table to this output", where=self.folder.name)
         columns, rows = self.table or (None, {})
         files = tuple(
-            _payload(path, self.folder, rows)
-            for path in sorted(self.folder.rglob("*"))
-            if path.is_file()
+            _payload(path, self.folder, rows) for path in sorted(self.folder.rglob("*")) if path.is_file()
         )
         total = None if columns is None else sum(rows.values())
         manifest = Manifest(
@@ -262,9 +234,7 @@ class TableWriter:
             raise SchemaMismatch(
                 "rows don't fit the table they are written to",
                 where=self._output.folder.name,
-                got=batch.schema.to_string(show_schema_metadata=False).replace(
-                    "\n", ", "
-                ),
+                got=batch.schema.to_string(show_schema_metadata=False).replace("\n", ", "),
                 allowed=self.schema.to_string().replace("\n", ", "),
             )
         self._pending.append(batch)
@@ -289,9 +259,7 @@ class TableWriter:
         if name not in self._rows:
             self._open_part(name)
         assert self._part is not None
-        self._part.write_table(
-            pending.slice(0, rows).combine_chunks(), row_group_size=ROW_GROUP
-        )
+        self._part.write_table(pending.slice(0, rows).combine_chunks(), row_group_size=ROW_GROUP)
         self._rows[name] += rows
         self._pending = pending.slice(rows).to_batches()
         self._pending_rows -= rows
@@ -299,9 +267,7 @@ class TableWriter:
     def _open_part(self, name: str) -> None:
         if self._part is not None:
             self._part.close()
-        self._part = pq.ParquetWriter(
-            self._output.folder / name, self.schema, compression="zstd"
-        )
+        self._part = pq.ParquetWriter(self._output.folder / name, self.schema, compression="zstd")
         self._rows[name] = 0
 
 
@@ -336,9 +302,7 @@ def verify(path: Path, file: PayloadFile, *, where: str) -> None:
         ArtifactTampered: the file is missing or different.
     """
     if not path.is_file():
-        raise ArtifactTampered(
-            "a payload file is missing", where=where, next_step=_REMAKE
-        )
+        raise ArtifactTampered("a payload file is missing", where=where, next_step=_REMAKE)
     if path.stat().st_size != file.bytes:
         raise ArtifactTampered(
             "a payload file's size is not the manifest's",
@@ -358,9 +322,7 @@ def verify(path: Path, file: PayloadFile, *, where: str) -> None:
         )
 
 
-_REMAKE = (
-    "The file was changed after it was written: remove the step's folder and run again"
-)
+_REMAKE = "The file was changed after it was written: remove the step's folder and run again"
 
 
 def file_sha256(path: Path) -> str:

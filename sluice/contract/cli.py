@@ -36,12 +36,10 @@ def main(function: Callable[..., Metrics], argv: Sequence[str] | None = None) ->
     try:
         call = make_call(component, options)
         result = run(call)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 — the process's border: everything becomes a message and a status
         return _fail(component, error)
     uris = {name: call.output_uri(name) for name in result.outputs}
-    print(
-        json.dumps({"result": call.folder, "outputs": uris, "metrics": result.metrics})
-    )
+    print(json.dumps({"result": call.folder, "outputs": uris, "metrics": result.metrics}))
     return 0
 
 
@@ -62,13 +60,9 @@ def _read_recipe(location: str) -> str:
     try:
         return storage.read_bytes(storage.to_uri(location)).decode()
     except FileNotFoundError:
-        raise InputError(
-            "there is no recipe", where=location, next_step="Check the path"
-        ) from None
+        raise InputError("there is no recipe", where=location, next_step="Check the path") from None
     except UnicodeDecodeError as error:
-        raise InputError(
-            "the recipe is not UTF-8 text", where=location, got=str(error)
-        ) from None
+        raise InputError("the recipe is not UTF-8 text", where=location, got=str(error)) from None
 
 
 def _parser(component: Component) -> argparse.ArgumentParser:
@@ -134,9 +128,7 @@ def _add(
 class _PrintSchema(argparse.Action):
     """`--schema` alone is a whole command line: nothing else is required then."""
 
-    def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: object
-    ) -> None:
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: object) -> None:
         for action in parser._actions:
             action.required = False
         namespace.schema = True

@@ -54,9 +54,7 @@ class Port:
     roles: frozenset[Role] = frozenset()
 
     def __str__(self) -> str:
-        return self.kind.kind + (
-            f" with {', '.join(sorted(self.roles))}" if self.roles else ""
-        )
+        return self.kind.kind + (f" with {', '.join(sorted(self.roles))}" if self.roles else "")
 
     def require(self, other: Port, *, where: str) -> None:
         """Check that what `other` gives is what this input takes.
@@ -133,13 +131,9 @@ class Component:
             else:
                 found[group][name] = value
         if not (isinstance(metrics, type) and issubclass(metrics, Metrics)):
-            raise WiringError(
-                "a component returns Metrics", where=function.__qualname__, got=metrics
-            )
+            raise WiringError("a component returns Metrics", where=function.__qualname__, got=metrics)
         return cls(
-            name=function.__module__.removeprefix("components.").removesuffix(
-                ".component"
-            ),
+            name=function.__module__.removeprefix("components.").removesuffix(".component"),
             function=function,
             settings=settings,
             metrics=metrics,
@@ -175,16 +169,9 @@ class Component:
             "name": self.name,
             "description": self.summary,
             "inputs": {name: _port_schema(port) for name, port in self.inputs.items()},
-            "externals": {
-                name: external.__name__.lower()
-                for name, external in self.externals.items()
-            },
-            "outputs": {
-                name: _port_schema(port) for name, port in self.outputs.items()
-            },
-            "parameters": {
-                name: _parameter_schema(p) for name, p in self.parameters.items()
-            },
+            "externals": {name: external.__name__.lower() for name, external in self.externals.items()},
+            "outputs": {name: _port_schema(port) for name, port in self.outputs.items()},
+            "parameters": {name: _parameter_schema(p) for name, p in self.parameters.items()},
             "settings": self.settings[1].model_json_schema() if self.settings else None,
             "metrics": self.metrics.model_json_schema(),
         }
@@ -192,19 +179,11 @@ class Component:
     def markdown_table(self) -> str:
         """The interface as the table that the component's README shows."""
         rows = [("input", name, str(port)) for name, port in self.inputs.items()]
-        rows += [
-            ("input", name, external.__name__.lower())
-            for name, external in self.externals.items()
-        ]
+        rows += [("input", name, external.__name__.lower()) for name, external in self.externals.items()]
         if self.settings:
-            sections = ", ".join(
-                f"`{field}`" for field in self.settings[1].model_fields
-            )
+            sections = ", ".join(f"`{field}`" for field in self.settings[1].model_fields)
             rows.append(("settings", self.settings[0], f"the recipe's {sections}"))
-        rows += [
-            ("parameter", name, _parameter_text(p))
-            for name, p in self.parameters.items()
-        ]
+        rows += [("parameter", name, _parameter_text(p)) for name, p in self.parameters.items()]
         rows += [("output", name, str(port)) for name, port in self.outputs.items()]
         rows += [
             ("metric", name, _type_text(field.annotation))
@@ -213,8 +192,7 @@ class Component:
         described = {**_field_descriptions(self.metrics), **self.descriptions}
         lines = ["| | name | what | meaning |", "|---|---|---|---|"]
         lines += [
-            f"| {group} | `{name}` | {what} | {described.get(name, '')} |"
-            for group, name, what in rows
+            f"| {group} | `{name}` | {what} | {described.get(name, '')} |" for group, name, what in rows
         ]
         return "\n".join(lines)
 
@@ -239,9 +217,7 @@ def _without_annotation(hint: Any) -> tuple[Any, frozenset[Role]]:
     if get_origin(hint) is not Annotated:
         return hint, frozenset()
     base, *notes = get_args(hint)
-    return base, frozenset().union(
-        *(note.roles for note in notes if isinstance(note, Roles))
-    )
+    return base, frozenset().union(*(note.roles for note in notes if isinstance(note, Roles)))
 
 
 def _is_plain(hint: Any) -> bool:
@@ -252,9 +228,7 @@ def _is_plain(hint: Any) -> bool:
 
 def _descriptions(function: Callable[..., Any]) -> dict[str, str]:
     """The `Args:` section of a docstring, by parameter."""
-    section = re.search(
-        r"^Args:\n((?:[ \t]+.*\n?|\n)*)", inspect.getdoc(function) or "", re.MULTILINE
-    )
+    section = re.search(r"^Args:\n((?:[ \t]+.*\n?|\n)*)", inspect.getdoc(function) or "", re.MULTILINE)
     if section is None:
         return {}
     entries = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", section[1], re.MULTILINE)
@@ -262,10 +236,7 @@ def _descriptions(function: Callable[..., Any]) -> dict[str, str]:
 
 
 def _field_descriptions(model: type[Strict]) -> dict[str, str]:
-    return {
-        name: " ".join((field.description or "").split())
-        for name, field in model.model_fields.items()
-    }
+    return {name: " ".join((field.description or "").split()) for name, field in model.model_fields.items()}
 
 
 def _port_schema(port: Port) -> dict[str, Any]:

@@ -82,10 +82,7 @@ class Call:
     @cached_property
     def externals(self) -> dict[str, External]:
         """The external inputs."""
-        return {
-            name: kind(str(self._given(name)))
-            for name, kind in self.component.externals.items()
-        }
+        return {name: kind(str(self._given(name))) for name, kind in self.component.externals.items()}
 
     @cached_property
     def settings(self) -> Settings | None:
@@ -109,18 +106,13 @@ class Call:
     def fingerprint(self) -> Fingerprint:
         """What the result depends on."""
         digests = {name: artifact.digest for name, artifact in self.inputs.items()}
-        digests |= {
-            name: external.digest(self.settings)
-            for name, external in self.externals.items()
-        }
+        digests |= {name: external.digest(self.settings) for name, external in self.externals.items()}
         return fingerprint_of(self.component, self.settings, self.parameters, digests)
 
     @property
     def folder(self) -> str:
         """The URI of the folder that the result has, or will have."""
-        return storage.join(
-            self.store, "steps", self.component.name, self.fingerprint.digest[:16]
-        )
+        return storage.join(self.store, "steps", self.component.name, self.fingerprint.digest[:16])
 
     def finished(self) -> Result | None:
         """The result, if this very call was finished before."""
@@ -132,9 +124,7 @@ class Call:
 
     def _given(self, name: str) -> Any:
         if self.arguments.get(name) is None:
-            raise InputError(
-                "an input is missing", where=f"{self.component.name} --{_flag(name)}"
-            )
+            raise InputError("an input is missing", where=f"{self.component.name} --{_flag(name)}")
         return self.arguments[name]
 
     def _open(self, name: str) -> Artifact:
@@ -182,18 +172,13 @@ def run(call: Call) -> Result:
     started = datetime.now(UTC)
     staging = _staging_folder(call)
     try:
-        outputs = {
-            name: Output(port.kind, staging / name)
-            for name, port in call.component.outputs.items()
-        }
+        outputs = {name: Output(port.kind, staging / name) for name, port in call.component.outputs.items()}
         metrics = _call_function(call, outputs)
         result = _write_result(call, outputs, metrics, staging, started)
         published = storage.publish(staging, call.folder, last=RESULT)
         return result if published else call.finished() or result
     except OSError as error:
-        if error.errno is None or isinstance(
-            error, FileNotFoundError | ConnectionError | TimeoutError
-        ):
+        if error.errno is None or isinstance(error, FileNotFoundError | ConnectionError | TimeoutError):
             raise
         raise storage.storage_error(error, call.store) from error
     finally:
@@ -250,16 +235,11 @@ def _write_result(
         started=started,
         finished=finished,
     )
-    parents = [
-        Parent(name=n, uri=a.uri, digest=a.digest) for n, a in call.inputs.items()
-    ]
+    parents = [Parent(name=n, uri=a.uri, digest=a.digest) for n, a in call.inputs.items()]
     parents += [
-        Parent(name=n, uri=e.uri, digest=call.fingerprint.inputs[n])
-        for n, e in call.externals.items()
+        Parent(name=n, uri=e.uri, digest=call.fingerprint.inputs[n]) for n, e in call.externals.items()
     ]
-    manifests = {
-        name: output.finish(producer, parents) for name, output in outputs.items()
-    }
+    manifests = {name: output.finish(producer, parents) for name, output in outputs.items()}
     result = Result(
         component=call.component.name,
         fingerprint=call.fingerprint,
@@ -268,9 +248,7 @@ def _write_result(
         started=started,
         finished=finished,
     )
-    storage.write_bytes(
-        (staging / RESULT).as_uri(), result.model_dump_json(indent=2).encode() + b"\n"
-    )
+    storage.write_bytes((staging / RESULT).as_uri(), result.model_dump_json(indent=2).encode() + b"\n")
     return result
 
 
@@ -278,11 +256,7 @@ def _staging_folder(call: Call) -> Path:
     """A folder of this process alone, on the store's own filesystem so that publishing is a rename."""
     name = f"{STAGING}-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     folder = storage.parent(call.folder)
-    root = (
-        storage.local_path(folder)
-        if storage.is_local(folder)
-        else Path(tempfile.gettempdir())
-    )
+    root = storage.local_path(folder) if storage.is_local(folder) else Path(tempfile.gettempdir())
     try:
         (root / name).mkdir(parents=True)
     except OSError as error:

@@ -35,20 +35,11 @@ class Source(External):
     def digest(self, settings: Settings | None) -> str:
         """The digest of the files that the settings read from here, by name and content."""
         files = self._files(settings)
-        return digest_of(
-            {
-                file.path: storage.sha256_of(storage.join(self.uri, file.path))
-                for file in files
-            }
-        )
+        return digest_of({file.path: storage.sha256_of(storage.join(self.uri, file.path)) for file in files})
 
     def local(self, settings: Settings | None) -> Path:
         """The folder on this machine; what the settings read is downloaded if it is on S3."""
-        return (
-            storage.local_path(self.uri)
-            if storage.is_local(self.uri)
-            else self._download(settings)
-        )
+        return storage.local_path(self.uri) if storage.is_local(self.uri) else self._download(settings)
 
     def _files(self, settings: Settings | None) -> list[storage.StoredFile]:
         patterns = settings.source_files() if settings else ("*",)
@@ -65,9 +56,7 @@ class Source(External):
 
     def _download(self, settings: Settings | None) -> Path:
         for file in self._files(settings):
-            storage.download(
-                storage.join(self.uri, file.path), self._scratch / file.path
-            )
+            storage.download(storage.join(self.uri, file.path), self._scratch / file.path)
         return self._scratch
 
     @cached_property
@@ -79,7 +68,4 @@ class Source(External):
 
 def _names(files: list[storage.StoredFile]) -> str:
     shown = ", ".join(file.path for file in files[:10])
-    return (
-        shown + (f" and {len(files) - 10} more" if len(files) > 10 else "")
-        or "no files"
-    )
+    return shown + (f" and {len(files) - 10} more" if len(files) > 10 else "") or "no files"

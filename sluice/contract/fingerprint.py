@@ -44,9 +44,7 @@ class Fingerprint(Strict):
             ("input", self.inputs, other.inputs),
         ):
             changes += [
-                _change(label, key, old, new)
-                for key in sorted({*new, *old})
-                if old.get(key) != new.get(key)
+                _change(label, key, old, new) for key in sorted({*new, *old}) if old.get(key) != new.get(key)
             ]
         return changes
 
@@ -86,12 +84,8 @@ def code_of(component: Component) -> dict[str, str]:
 
 @lru_cache
 def _folder_digests(root: Path, folder: Path) -> dict[str, str]:
-    files = (
-        path for path in folder.rglob("*") if path.is_file() and not _is_noise(path)
-    )
-    return {
-        path.relative_to(root).as_posix(): file_sha256(path) for path in sorted(files)
-    }
+    files = (path for path in folder.rglob("*") if path.is_file() and not _is_noise(path))
+    return {path.relative_to(root).as_posix(): file_sha256(path) for path in sorted(files)}
 
 
 def _is_noise(path: Path) -> bool:
@@ -102,16 +96,11 @@ def _flat(value: Any, path: str = "") -> dict[str, Any]:
     """A nested JSON value as one level: `training.epochs` → 3."""
     if not isinstance(value, dict) or not value:
         return {path: value}
-    entries = (
-        _flat(item, f"{path}.{key}" if path else str(key))
-        for key, item in value.items()
-    )
+    entries = (_flat(item, f"{path}.{key}" if path else str(key)) for key, item in value.items())
     return {key: item for entry in entries for key, item in entry.items()}
 
 
-def _change(
-    label: str, key: str, old: Mapping[str, Any], new: Mapping[str, Any]
-) -> str:
+def _change(label: str, key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     if label in ("code", "input"):
         verb = "added" if key not in old else "removed" if key not in new else "changed"
         return f"{label}: {key} {verb}"

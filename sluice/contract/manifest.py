@@ -82,9 +82,7 @@ class Manifest(Strict):
 
     def expected_digest(self) -> str:
         """The digest that these contents have."""
-        return content_digest(
-            self.kind, self.files, self.columns, self.rows, self.contract
-        )
+        return content_digest(self.kind, self.files, self.columns, self.rows, self.contract)
 
     def to_json(self) -> bytes:
         """The text of `manifest.json`."""
@@ -104,9 +102,7 @@ def content_digest(
             "contract": contract,
             "kind": kind,
             "files": [file.model_dump() for file in files],
-            "columns": None
-            if columns is None
-            else [column.model_dump() for column in columns],
+            "columns": None if columns is None else [column.model_dump() for column in columns],
             "rows": rows,
         }
     )
@@ -136,9 +132,7 @@ def parse_manifest(text: bytes, where: str) -> Manifest:
     try:
         manifest = Manifest.model_validate(document)
     except ValidationError as error:
-        raise ContractError(
-            "the manifest is malformed", where=where, got=_first_problem(error)
-        ) from None
+        raise ContractError("the manifest is malformed", where=where, got=_first_problem(error)) from None
     if manifest.digest != manifest.expected_digest():
         raise ContractError(
             "the manifest was changed after it was written",
@@ -154,9 +148,7 @@ def _json_object(text: bytes, where: str) -> dict[str, Any]:
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise ContractError(
-            "the manifest is not JSON", where=where, got=str(error)
-        ) from None
+        raise ContractError("the manifest is not JSON", where=where, got=str(error)) from None
     if not isinstance(document, dict):
         raise ContractError(
             "the manifest is not a JSON object",
@@ -170,9 +162,7 @@ def _check_version(version: object, where: str) -> None:
     try:
         number = tuple(int(part) for part in str(version).split("."))
     except ValueError:
-        raise ContractError(
-            "the manifest has no contract version", where=where, got=repr(version)
-        ) from None
+        raise ContractError("the manifest has no contract version", where=where, got=repr(version)) from None
     if number > tuple(int(part) for part in CONTRACT_VERSION.split(".")):
         raise ContractTooNew(
             "the artifact was written by a newer contract than this Sluice reads",

@@ -60,9 +60,7 @@ def arrow_type(text: str) -> pa.DataType:
 
 def arrow_schema(columns: Sequence[TableColumn]) -> pa.Schema:
     """The Arrow schema of these columns."""
-    return pa.schema(
-        [pa.field(c.name, arrow_type(c.type), nullable=c.nullable) for c in columns]
-    )
+    return pa.schema([pa.field(c.name, arrow_type(c.type), nullable=c.nullable) for c in columns])
 
 
 def require_readable(
@@ -80,9 +78,7 @@ def require_readable(
     known = {column.name for column in expected}
     problems = [_problem(column, found.get(column.name)) for column in expected]
     problems += [
-        f"{c.name} is new and not nullable"
-        for c in written
-        if c.name not in known and not c.nullable
+        f"{c.name} is new and not nullable" for c in written if c.name not in known and not c.nullable
     ]
     reasons = [problem for problem in problems if problem]
     if reasons:
@@ -107,13 +103,9 @@ def _problem(expected: TableColumn, found: TableColumn | None) -> str | None:
     return None
 
 
-def side_by_side(
-    written: Sequence[TableColumn], expected: Sequence[TableColumn]
-) -> str:
+def side_by_side(written: Sequence[TableColumn], expected: Sequence[TableColumn]) -> str:
     """Two schemas as two columns of text."""
     left = ["written", *map(str, written)]
     right = ["expected", *map(str, expected)]
     width = max(map(len, left))
-    return "\n".join(
-        f"  {a:<{width}}  | {b}" for a, b in zip_longest(left, right, fillvalue="")
-    )
+    return "\n".join(f"  {a:<{width}}  | {b}" for a, b in zip_longest(left, right, fillvalue=""))

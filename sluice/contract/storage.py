@@ -42,7 +42,7 @@ def to_uri(location: str | Path) -> str:
     """
     text = str(location)
     if "://" not in text:
-        return Path(os.path.abspath(os.path.expanduser(text))).as_uri()
+        return Path(text).expanduser().resolve().as_uri()
     if urlsplit(text).scheme not in ("file", "s3"):
         raise StorageError(
             "no storage for this scheme",
@@ -87,19 +87,9 @@ def list_files(uri: str, patterns: tuple[str, ...] = ("*",)) -> list[StoredFile]
     with _speaking_of(uri):
         filesystem, path = _open(uri)
         selector = fs.FileSelector(path, recursive=True, allow_not_found=True)
-        infos = [
-            info
-            for info in filesystem.get_file_info(selector)
-            if info.type == fs.FileType.File
-        ]
-        files = [
-            StoredFile(info.path[len(path) :].lstrip("/"), info.size) for info in infos
-        ]
-    return sorted(
-        file
-        for file in files
-        if any(fnmatch(file.path, pattern) for pattern in patterns)
-    )
+        infos = [info for info in filesystem.get_file_info(selector) if info.type == fs.FileType.File]
+        files = [StoredFile(info.path[len(path) :].lstrip("/"), info.size) for info in infos]
+    return sorted(file for file in files if any(fnmatch(file.path, pattern) for pattern in patterns))
 
 
 def read_bytes(uri: str) -> bytes:
@@ -169,11 +159,7 @@ def publish(folder: Path, uri: str, *, last: str) -> bool:
     """
     with _speaking_of(uri):
         try:
-            return (
-                _rename(folder, local_path(uri), last)
-                if is_local(uri)
-                else _upload(folder, uri, last)
-            )
+            return _rename(folder, local_path(uri), last) if is_local(uri) else _upload(folder, uri, last)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -181,9 +167,7 @@ def publish(folder: Path, uri: str, *, last: str) -> bool:
 def _rename(folder: Path, target: Path, last: str) -> bool:
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists() and not (target / last).exists():
-        shutil.rmtree(
-            target
-        )  # somebody removed its last file: it is not a result any more
+        shutil.rmtree(target)  # somebody removed its last file: it is not a result any more
     try:
         folder.rename(target)
     except OSError as error:
@@ -197,9 +181,7 @@ def _upload(folder: Path, uri: str, last: str) -> bool:
     if exists(join(uri, last)):
         return False
     files = sorted(file for file in folder.rglob("*") if file.is_file())
-    for file in sorted(
-        files, key=lambda file: file.relative_to(folder).as_posix() == last
-    ):
+    for file in sorted(files, key=lambda file: file.relative_to(folder).as_posix() == last):
         filesystem, path = _open(join(uri, file.relative_to(folder).as_posix()))
         with file.open("rb") as source, filesystem.open_output_stream(path) as out:
             shutil.copyfileobj(source, out, BLOCK)
@@ -228,7 +210,9 @@ def _s3_client(region: str | None, endpoint: str | None) -> fs.FileSystem:
         endpoint_override=host or None,
         connect_timeout=10,
         request_timeout=60,
-        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=int(os.environ.get("AWS_MAX_ATTEMPTS", "3"))),
+        retry_strategy=fs.AwsStandardS3RetryStrategy(
+            max_attempts=int(os.environ.get("AWS_MAX_ATTEMPTS", "3"))
+        ),
     )
 
 
@@ -252,9 +236,7 @@ def storage_error(error: Exception, where: object) -> StorageError:
             where=where,
             next_step="Free some space and run again: finished steps are reused, nothing half-written is left",
         )
-    if number in (errno.EACCES, errno.EPERM, errno.EROFS) or "ACCESS_DENIED" in str(
-        error
-    ):
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS) or "ACCESS_DENIED" in str(error):
         return StorageError(
             "permission refused",
             where=where,

@@ -56,7 +56,10 @@ def rows(values) -> pa.RecordBatch:
     """A batch of the builders' columns."""
     values = list(values)
     return pa.record_batch(
-        {"number": pa.array(map(float, values), pa.float64()), "word": pa.array([f"w{v}" for v in values], pa.string())}
+        {
+            "number": pa.array(map(float, values), pa.float64()),
+            "word": pa.array([f"w{v}" for v in values], pa.string()),
+        }
     )
 
 

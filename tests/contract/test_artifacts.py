@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pyarrow as pa
@@ -41,7 +42,7 @@ def test_a_table_is_read_back_as_written_on_either_store(store):
 @given(cuts=st.lists(st.integers(0, 40), max_size=6))
 def test_a_table_s_digest_does_not_depend_on_how_its_rows_arrive(tmp_path_factory, cuts):
     def digest(edges):
-        batches = [builders.rows(range(a, b)) for a, b in zip(edges, edges[1:], strict=False)]
+        batches = [builders.rows(range(a, b)) for a, b in itertools.pairwise(edges)]
         return builders.table(tmp_path_factory.mktemp("t") / "x", batches).digest
 
     assert digest([0, *sorted(cuts), 40]) == digest([0, 40])
@@ -69,7 +70,9 @@ def test_rows_of_another_schema_are_refused_while_writing(tmp_path):
 
 
 def test_without_a_manifest_there_is_no_artifact(tmp_path):
-    with pytest.raises(ArtifactMissing, match=r"no artifact here: there is no manifest.*Run the step that makes it"):
+    with pytest.raises(
+        ArtifactMissing, match=r"no artifact here: there is no manifest.*Run the step that makes it"
+    ):
         Table.open((tmp_path / "manifest.json").as_uri())
 
 
@@ -79,14 +82,19 @@ def test_one_flipped_byte_is_found_before_anything_is_read(tmp_path):
     content = bytearray(part.read_bytes())
     content[40] ^= 1
     part.write_bytes(content)
-    with pytest.raises(ArtifactTampered, match=r"part-00000\.parquet: a payload file's sha256 is not the manifest's"):
+    with pytest.raises(
+        ArtifactTampered, match=r"part-00000\.parquet: a payload file's sha256 is not the manifest's"
+    ):
         next(Table.open(table.uri).batches())
 
 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda part: part.write_bytes(part.read_bytes() + b"x"), r"size is not the manifest's. Got: \d+ bytes"),
+        (
+            lambda part: part.write_bytes(part.read_bytes() + b"x"),
+            r"size is not the manifest's. Got: \d+ bytes",
+        ),
         (lambda part: part.unlink(), "a payload file is missing"),
     ],
 )
@@ -125,12 +133,20 @@ def edit_manifest(table, **changes):
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"contract": "2.0"}, ContractTooNew, r"newer contract.*Got: contract 2.0. Allowed: contract 1.0 or older"),
+        (
+            {"contract": "2.0"},
+            ContractTooNew,
+            r"newer contract.*Got: contract 2.0. Allowed: contract 1.0 or older",
+        ),
         ({"contract": "1.1"}, ContractTooNew, "Got: contract 1.1"),
         ({"contract": None}, ContractError, "no contract version"),
         ({"rows": 8}, ContractError, "the manifest was changed after it was written"),
         ({"surprise": 1}, ContractError, "the manifest is malformed. Got: surprise: Extra inputs"),
-        ({"files": [{"path": "../../etc/passwd", "bytes": 1, "sha256": "0"}]}, ContractError, "points outside"),
+        (
+            {"files": [{"path": "../../etc/passwd", "bytes": 1, "sha256": "0"}]},
+            ContractError,
+            "points outside",
+        ),
     ],
 )
 def test_a_wrong_manifest_is_refused(tmp_path, changes, error, message):

@@ -63,7 +63,17 @@ def test_help_names_every_flag_with_its_meaning(capsys):
     assert "--count VALUE how many of them." in said
 
 
-HEAVY = ("torch", "transformers", "sklearn", "pandas", "mlflow", "great_expectations", "onnxruntime", "matplotlib", "nltk")
+HEAVY = (
+    "torch",
+    "transformers",
+    "sklearn",
+    "pandas",
+    "mlflow",
+    "great_expectations",
+    "onnxruntime",
+    "matplotlib",
+    "nltk",
+)
 
 
 @pytest.mark.parametrize("component", ["preprocess", "preprocess.validate", "train", "evaluate", "register"])

@@ -54,7 +54,10 @@ def test_a_component_returns_metrics():
 
 
 def test_a_port_takes_what_offers_at_least_its_roles():
-    gives, takes = Component.of(builders.numbers).outputs["values"], Component.of(builders.total).inputs["values"]
+    gives, takes = (
+        Component.of(builders.numbers).outputs["values"],
+        Component.of(builders.total).inputs["values"],
+    )
     takes.require(gives, where="x")
     with pytest.raises(WiringError, match=r"Got: table with numeric\. Allowed: table with numeric, text"):
         gives.require(takes, where="x")
@@ -78,4 +81,6 @@ def test_an_annotated_input_without_roles_takes_any_table():
     def any_table(values: Table) -> Metrics:
         raise NotImplementedError
 
-    Component.of(any_table).inputs["values"].require(Component.of(builders.numbers).outputs["values"], where="x")
+    Component.of(any_table).inputs["values"].require(
+        Component.of(builders.numbers).outputs["values"], where="x"
+    )

@@ -97,8 +97,10 @@ def test_a_component_that_fails_leaves_nothing(store, tmp_path):
     with pytest.raises(ZeroDivisionError):
         run(call)
     assert call.finished() is None
-    assert not storage.list_files(storage.join(store, "steps", call.component.name, call.fingerprint.digest[:16]))
-    assert not [path for path in tmp_path.rglob(".staging*")]
+    assert not storage.list_files(
+        storage.join(store, "steps", call.component.name, call.fingerprint.digest[:16])
+    )
+    assert not list(tmp_path.rglob(".staging*"))
 
 
 def test_a_full_disk_in_a_component_is_named(tmp_path):
@@ -113,7 +115,9 @@ def test_an_input_of_the_wrong_roles_is_refused_before_the_function_runs(tmp_pat
     import pyarrow as pa
 
     table = builders.table(tmp_path / "t", [pa.record_batch({"word": pa.array(["x"])})], (column,))
-    with pytest.raises(SchemaMismatch, match=r"--values .*lacks a column of a required role.*the role numeric"):
+    with pytest.raises(
+        SchemaMismatch, match=r"--values .*lacks a column of a required role.*the role numeric"
+    ):
         run(builders.call(builders.total, tmp_path.as_uri(), values=table.uri))
 
 
@@ -149,7 +153,9 @@ def test_a_source_without_the_files_asked_for_says_what_is_there(store):
         def source_files(self):
             return ("b.csv",)
 
-    with pytest.raises(InputError, match=r"none of the recipe's files. Got: a.csv. Allowed: b.csv. Name the folder"):
+    with pytest.raises(
+        InputError, match=r"none of the recipe's files. Got: a.csv. Allowed: b.csv. Name the folder"
+    ):
         Source(storage.join(store, "raw")).digest(Wants())
 
 
@@ -170,7 +176,9 @@ run(call(numbers_and_dies, pathlib.Path(sys.argv[1]).as_uri()))
 """
 
 
-def test_a_kill_in_the_middle_of_writing_leaves_nothing_that_a_reader_takes_for_a_result(tmp_path, repository):
+def test_a_kill_in_the_middle_of_writing_leaves_nothing_that_a_reader_takes_for_a_result(
+    tmp_path, repository
+):
     (tmp_path / "tests_contract_builders.py").write_text(Path(builders.__file__).read_text())
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(tmp_path / "store"), str(tmp_path)],

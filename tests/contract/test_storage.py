@@ -60,7 +60,9 @@ def test_on_s3_the_last_file_is_uploaded_last(s3_store, tmp_path, monkeypatch):
 
 
 def test_another_scheme_is_refused():
-    with pytest.raises(StorageError, match=r"gs://bucket: no storage for this scheme. Allowed: file://, s3://"):
+    with pytest.raises(
+        StorageError, match=r"gs://bucket: no storage for this scheme. Allowed: file://, s3://"
+    ):
         storage.to_uri("gs://bucket")
 
 
@@ -79,7 +81,9 @@ def test_an_unreachable_s3_is_named_with_what_to_check(monkeypatch):
         "AWS_MAX_ATTEMPTS": "1",
     }.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(StorageError, match=r"s3://bucket/key: the store can't be read or written.*AWS_ENDPOINT_URL"):
+    with pytest.raises(
+        StorageError, match=r"s3://bucket/key: the store can't be read or written.*AWS_ENDPOINT_URL"
+    ):
         storage.read_bytes("s3://bucket/key")
 
 
@@ -104,7 +108,10 @@ print(sorted(p.name for p in Path(sys.argv[1]).iterdir()))
 
 def test_a_full_disk_is_named_and_leaves_nothing(full_disk):
     done = subprocess.run(
-        [*full_disk.wrap, sys.executable, "-c", FULL, full_disk.path], capture_output=True, text=True, check=False
+        [*full_disk.wrap, sys.executable, "-c", FULL, full_disk.path],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "the disk is full" in done.stdout, done.stderr
     assert "nothing half-written is left" in done.stdout

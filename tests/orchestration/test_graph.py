@@ -27,7 +27,9 @@ def test_an_output_of_another_kind_is_refused_by_name():
 
 def test_a_table_without_a_required_role_is_refused():
     graph = Graph("g")
-    with pytest.raises(WiringError, match=r"step total, input values: .*Got: table\. Allowed: table with numeric"):
+    with pytest.raises(
+        WiringError, match=r"step total, input values: .*Got: table\. Allowed: table with numeric"
+    ):
         graph.step("total", values=graph.step("plain")["values"])
 
 
@@ -50,7 +52,9 @@ def test_a_value_does_not_go_into_an_input():
 
 def test_an_output_that_is_not_there_is_refused_with_a_suggestion():
     emitted = Graph("g").step("emit", count=1)
-    with pytest.raises(WiringError, match=r"step emit: the component has no output 'vales' \(did you mean 'values'\?\)"):
+    with pytest.raises(
+        WiringError, match=r"step emit: the component has no output 'vales' \(did you mean 'values'\?\)"
+    ):
         emitted["vales"]
 
 

@@ -71,7 +71,10 @@ def test_a_refused_gate_skips_what_stands_behind_it_and_keeps_the_reasons(tmp_pa
     [
         ("error", r"step broken: line 3: the number is odd. Got: 7. Allowed: even numbers. Double it"),
         ("defect", r"step broken: broken: unexpected ZeroDivisionError: division by zero"),
-        ("kill", r"step broken: The step's process was killed by signal SIGKILL without saying why. Its log: "),
+        (
+            "kill",
+            r"step broken: The step's process was killed by signal SIGKILL without saying why. Its log: ",
+        ),
     ],
 )
 def test_a_failed_step_ends_the_run_with_its_reason_and_leaves_nothing(tmp_path, how, message):
@@ -129,7 +132,10 @@ SCRIPT = """
 def start_slow_run(store: Path) -> subprocess.Popen:
     """A run in a process of its own that is inside its second step for a minute."""
     process = subprocess.Popen(
-        [sys.executable, "-c", dedent(SCRIPT), str(store)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", dedent(SCRIPT), str(store)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
     with process.stdout as said:
         assert said.readline() == "adding\n"
@@ -193,7 +199,8 @@ def test_a_killed_step_leaves_a_folder_that_no_reader_sees_and_the_next_run_remo
 def test_two_runs_side_by_side_agree_on_one_result(tmp_path):
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", dedent(SCRIPT).replace("60.0", "0.5"), str(tmp_path)], stdout=subprocess.DEVNULL
+            [sys.executable, "-c", dedent(SCRIPT).replace("60.0", "0.5"), str(tmp_path)],
+            stdout=subprocess.DEVNULL,
         )
         for _ in range(3)
     ]
