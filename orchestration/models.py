@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 COLOURS = {"PendingManualApproval": "yellow", "Approved": "green", "Rejected": "red"}
+WIDTH = 10_000
+"""Characters of a line: a URI stays whole, so that it can be copied; the terminal folds it."""
 KNOWN_PAGES = ("report.html", "index.html")
 """The first page of a report."""
 
@@ -52,7 +54,7 @@ def run_models(options: argparse.Namespace) -> int:
     from sluice.registry import RegistryHome
 
     registry = RegistryHome.of_store(options.store).open()
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False, width=WIDTH)
     if options.verb == "list":
         _list(console, registry, options.group)
     elif options.verb == "show":
@@ -88,14 +90,14 @@ def _list(console: Console, registry: Registry, group: str | None) -> None:
 
     versions = registry.list(group)
     if not versions:
-        console.print(Text(f"No model is registered in {registry.uri} yet."), soft_wrap=True)
+        console.print(Text(f"No model is registered in {registry.uri} yet."))
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for heading in ("group", "version", "status", "registered", "macro F1", "accuracy", "recipe"):
         table.add_column(heading, no_wrap=True)
     for version in versions:
         table.add_row(*_row(version))
-    console.print(table, soft_wrap=True)
+    console.print(table)
 
 
 def _row(version: ModelVersion) -> Iterator[RenderableType]:
@@ -124,7 +126,7 @@ def _show(console: Console, version: ModelVersion) -> None:
         ("history", _history(version)),
     ):
         console.print(Text(heading, style="bold"))
-        console.print(content, soft_wrap=True)
+        console.print(content)
         console.print()
 
 
@@ -137,7 +139,7 @@ def _decide(console: Console, registry: Registry, options: argparse.Namespace) -
     who = options.by or current_user()
     decided = registry.decide(options.group, options.version, status, who=who, why=options.reason)
     what = f"{decided.group} version {decided.version} is now "
-    console.print(Text.assemble(what, _coloured(decided.status), f", by {who}"), soft_wrap=True)
+    console.print(Text.assemble(what, _coloured(decided.status), f", by {who}"))
 
 
 def _metrics(version: ModelVersion) -> Table:

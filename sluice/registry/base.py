@@ -106,9 +106,8 @@ class Registry(ABC):
         raise RegistryError(
             "no such model group",
             where=self.uri,
-            got=group,
-            allowed=", ".join(groups) or "nothing is registered yet",
-            next_step=f"Did you mean {close[0]}?" if close else None,
+            got=group + (f" (did you mean {close[0]}?)" if close else ""),
+            allowed=", ".join(groups) or "none, nothing is registered yet",
         )
 
     @abstractmethod

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 ARTIFACTS = "mlflow-artifacts"
+PARTIAL = ".mlflow.db.partial"
 BATCH = 1000
 """Metrics that MLflow takes at a time."""
 
@@ -90,12 +90,13 @@ class EmbeddedRegistry(Registry):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             from mlflow.exceptions import MlflowException
+            from sqlalchemy.exc import SQLAlchemyError
 
             try:
                 if not (self.folder / DATABASE).exists():
                     self._create()
                 yield _connect(self.folder / DATABASE)
-            except MlflowException as error:
+            except (MlflowException, SQLAlchemyError) as error:
                 raise RegistryError(
                     "MLflow's store refuses",
                     where=self.folder / DATABASE,
@@ -105,20 +106,19 @@ class EmbeddedRegistry(Registry):
 
     def _create(self) -> None:
         """Make the database beside its place and move it there: one that was killed half-way is never opened."""
-        partial = self.folder / f".{DATABASE}.{uuid.uuid4().hex[:8]}.partial"
-        try:
-            _connect(partial)
-            partial.replace(self.folder / DATABASE)
-        finally:
-            partial.unlink(missing_ok=True)
+        partial = self.folder / PARTIAL
+        for left in self.folder.glob(f"{PARTIAL}*"):
+            left.unlink()
+        _connect(partial)
+        partial.replace(self.folder / DATABASE)
         note_database(self.folder)
 
 
 def _quieten() -> None:
-    """Telemetry off, and no word about migrations. MLflow reads these when it is imported."""
+    """Telemetry off, and nothing logged: its errors become ours. MLflow reads these when it is imported."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["DO_NOT_TRACK"] = "true"
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "CRITICAL")
 
 
 def _connect(database: Path) -> MlflowClient:

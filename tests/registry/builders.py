@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
+import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,6 +15,8 @@ from typing import Any, TypeVar
 
 from sluice.contract import MANIFEST, Artifact, Features, Model, Output, Parent, Producer, Report
 from sluice.registry import Candidate
+from sluice.registry.embedded import EmbeddedRegistry
+from sluice.registry.identity import DATABASE, note_database
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 METRICS = {"accuracy": 0.91, "macro_f1": 0.78, "loss": 0.31}
@@ -82,3 +88,19 @@ class Chain:
         }
         parents = [parent("model", self.model), parent("test", self.features)]
         return make(Report, self.root / "evaluation", files, parents)
+
+
+def registry_in(folder: Path) -> EmbeddedRegistry:
+    """An empty registry. MLflow takes seconds to make a database, so that each test gets a copy of the first."""
+    folder.mkdir(parents=True)
+    shutil.copy(_empty_database(), folder / DATABASE)
+    note_database(folder)
+    return EmbeddedRegistry(folder)
+
+
+@functools.cache
+def _empty_database() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="sluice-tests-"))
+    atexit.register(shutil.rmtree, folder)
+    with EmbeddedRegistry(folder)._client():
+        return folder / DATABASE
