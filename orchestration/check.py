@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from orchestration.start import read_recipe
-from sluice.contract import InputError, Source, storage
+from sluice.contract import InputError, RecipeError, Source, storage
 from sluice.ingest import Account, RawTable, open_raw
 from sluice.recipe import Columns, PreprocessSettings, Recipe
+from sluice.recipe.source import read_source
 
 
 def check(path: Path, data: str | None) -> list[str]:
@@ -27,6 +29,7 @@ def check(path: Path, data: str | None) -> list[str]:
         InputError: the data doesn't fit it, with everything that was found.
     """
     text, recipe = read_recipe(path)
+    _check_expectations(path, text, recipe)
     lines = [f"{path}: the recipe is in order"]
     if data is None:
         return [*lines, "no data looked at: name its folder with --data"]
@@ -41,6 +44,16 @@ def check(path: Path, data: str | None) -> list[str]:
         found = "\n".join(f"  {problem}" for problem in problems)
         raise InputError(f"the data doesn't fit the recipe\n{found}\n", where=storage.to_uri(data))
     return [*lines, *_summary(raw, labels, recipe)]
+
+
+def _check_expectations(path: Path, text: str, recipe: Recipe) -> None:
+    """Ask great-expectations' own registry whether it knows every expectation and argument."""
+    # By name and only now: the component's code, and the seconds that importing great-expectations takes.
+    expectations = importlib.import_module("components.preprocess.validate.expectations")
+    source = read_source(text)
+    mistakes = expectations.expectation_mistakes(recipe.expectations)
+    if mistakes:
+        raise RecipeError([mistake.told(source.line(mistake)) for mistake in mistakes], where=path)
 
 
 def _wanted(columns: Columns) -> list[tuple[str, str]]:

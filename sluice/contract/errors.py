@@ -53,7 +53,7 @@ class SluiceError(Exception):
     def message(self) -> str:
         """All parts as one text of whole sentences."""
         head = f"{self.where}: {self.what}" if self.where is not None else self.what
-        parts = [head.rstrip(".") + "."]
+        parts = [head if head.endswith((".", "?", "\n")) else f"{head}."]
         if self.got is not None:
             parts.append(f"Got: {self.got}.")
         if self.allowed is not None:
