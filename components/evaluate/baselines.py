@@ -14,11 +14,11 @@ from components.evaluate.scores import Array
 from sluice.contract import Table
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
-
     from components.evaluate.measure import Predict
     from sluice.features import FittedFeatures
 
+Sparse = Any
+"""A scipy.sparse.csr_matrix; scipy ships no types."""
 BATCH = 8_192
 """Rows turned into a matrix at a time."""
 
@@ -92,14 +92,14 @@ class Linear:
         logits[:, self._regression.classes_] = scores
         return logits
 
-    def _training_matrix(self, training: Table) -> tuple[csr_matrix, Array]:
+    def _training_matrix(self, training: Table) -> tuple[Sparse, Array]:
         from scipy.sparse import vstack
 
         batches = labelled_batches(training, self._features, BATCH)
         blocks, classes = zip(*((self._matrix(batch), truth) for batch, truth in batches), strict=True)
         return vstack(blocks, format="csr"), np.concatenate(classes)
 
-    def _matrix(self, batch: pa.RecordBatch) -> csr_matrix:
+    def _matrix(self, batch: pa.RecordBatch) -> Sparse:
         """The rows as [rows, words + categories + numbers], sparse float32."""
         from scipy.sparse import csr_matrix, hstack
 
@@ -131,7 +131,7 @@ def _texts(training: Table, column: str) -> Iterator[str]:
         yield from batch[column].to_pylist()
 
 
-def _fit_regression(matrix: csr_matrix, classes: Array) -> tuple[Any, bool]:
+def _fit_regression(matrix: Sparse, classes: Array) -> tuple[Any, bool]:
     """The fitted regression, and whether it came to rest within its iterations."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -142,7 +142,7 @@ def _fit_regression(matrix: csr_matrix, classes: Array) -> tuple[Any, bool]:
     return regression, bool(regression.n_iter_.max() < REGRESSION["max_iter"])
 
 
-def _one_hot(indices: Array, size: int) -> csr_matrix:
+def _one_hot(indices: Array, size: int) -> Sparse:
     from scipy.sparse import csr_matrix
 
     rows = len(indices)

@@ -123,7 +123,7 @@ def folded_confusion(evaluation: Evaluation) -> tuple[list[str], Array]:
     occurring = np.flatnonzero(rows + counts.sum(axis=0))
     order = occurring[np.argsort(-rows[occurring], kind="stable")]
     shown, others = order[:CELLS], order[CELLS:]
-    groups = [*([i] for i in shown), *([others] if len(others) else [])]
+    groups: list[Array] = [*np.split(shown, len(shown)), *([others] if len(others) else [])]
     folded = np.array([[counts[np.ix_(a, b)].sum() for b in groups] for a in groups])
     names = [_cut(evaluation.measured.labels[i]) for i in shown]
     return names + ([f"{len(others)} other classes"] if len(others) else []), folded

@@ -50,7 +50,9 @@ def thresholds_of(gates: Gates, overrides: str) -> dict[str, Threshold]:
     Raises:
         InputError: the parameter can't be read.
     """
-    asked = {name: Threshold("at least", value) for name, value in gates.at_least.items()}
+    asked: dict[str, Threshold] = {
+        name: Threshold("at least", value) for name, value in gates.at_least.items()
+    }
     asked |= {name: Threshold("at most", value) for name, value in gates.at_most.items()}
     return {**asked, **parse_thresholds(overrides)}
 
