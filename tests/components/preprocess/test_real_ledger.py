@@ -74,4 +74,4 @@ def test_a_larger_ledger_takes_hardly_more_memory(shared, text, tmp_path):
         command = [sys.executable, "-c", script, *place.arguments(recipe)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         peaks.append(int(done.stdout.splitlines()[-1]))
-    assert peaks[1] - peaks[0] < 600, f"peak memory in MB: {peaks}"
+    assert peaks[1] - peaks[0] < 250, f"peak memory in MB: {peaks}"
