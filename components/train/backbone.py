@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = "model.safetensors"
 CONFIGURATION = "config.json"
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json")
 PACKAGE = "package:"
 _POSITIONS_AFTER_PADDING = ("roberta", "xlm-roberta", "camembert")
 """Families that count positions from the padding token's id on."""
@@ -36,6 +38,8 @@ def find(name: str, weights_sha256: str) -> Path:
     for file in (CONFIGURATION, WEIGHTS):
         if not (folder / file).is_file():
             raise _missing(f"the backbone's folder has no {file}", name, _listing(folder))
+    if not any((folder / file).is_file() for file in VOCABULARIES):  # the library would make up an empty one
+        raise _missing("the backbone's folder has no tokenizer", name, _listing(folder))
     found = storage.sha256_of((folder / WEIGHTS).absolute().as_uri())
     if found != weights_sha256:
         raise ResourceMissing(
@@ -59,17 +63,35 @@ def load(folder: Path, maximum_tokens: int) -> Any:
 
     Raises:
         RecipeError: it doesn't read that long texts.
+        ResourceMissing: the transformers library can't make sense of the folder.
     """
     _keep_quiet()
     from transformers import AutoModel
 
-    backbone = AutoModel.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype="float32"
-    )
+    try:
+        backbone, loading = AutoModel.from_pretrained(
+            folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype="float32",
+            output_loading_info=True,
+        )
+    except (OSError, ValueError) as error:
+        raise _missing("the backbone can't be loaded", folder, _first_line(error)) from None
+    _require_all(loading["missing_keys"], folder)
     _require_length(backbone.config, maximum_tokens)
     if getattr(backbone, "pooler", None) is not None:
         backbone.pooler = None
     return backbone
+
+
+def _require_all(missing: Iterable[str], folder: Path) -> None:
+    """The library fills what the file lacks with random numbers and only warns."""
+    lacking = sorted(name for name in missing if not name.startswith("pooler."))
+    if lacking:
+        shown = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
+        raise _missing("the backbone's weights are not complete", folder, f"no {shown}")
 
 
 def load_tokenizer(folder: Path) -> tuple[Tokenizer, int]:
@@ -84,7 +106,7 @@ def load_tokenizer(folder: Path) -> tuple[Tokenizer, int]:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise _missing("the backbone has no tokenizer", folder, str(error).splitlines()[0]) from None
+        raise _missing("the backbone's tokenizer can't be loaded", folder, _first_line(error)) from None
     if not tokenizer.is_fast or tokenizer.pad_token_id is None:
         raise _missing("the backbone's tokenizer can't be used", folder, type(tokenizer).__name__)
     return tokenizer.backend_tokenizer, int(tokenizer.pad_token_id)

