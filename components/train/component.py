@@ -76,6 +76,7 @@ def train(
         fit = fitting.fit(network, learned, held_out, settings.training)
     progress.report("exporting to ONNX", fitting.SHARE_OF_WORK)
     export.save(network, description, tokenizer, features, model.folder)
+    progress.report("comparing the export with the trained network", 0.97)
     difference = export.require_agreement(network, model.folder, validation, held_out)
     history.save(fit, report.folder)
     return _metrics(fit, difference)

@@ -38,12 +38,13 @@ def save(
     network: Network, description: ModelDescription, tokenizer: Any, features: Features, folder: Path
 ) -> None:
     """Write the whole model artifact."""
-    from safetensors.torch import save_file
+    from safetensors import torch as safetensors
 
     weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    # Serialised first, written by Python: the libraries' own writers hide a full disk behind errors of their own.
+    (folder / WEIGHTS).write_bytes(safetensors.save(weights, metadata={"format": "pt"}))
     network.backbone.config.to_json_file(folder / CONFIGURATION)
-    tokenizer.save(str(folder / TOKENIZER))
+    (folder / TOKENIZER).write_text(tokenizer.to_str(pretty=True), encoding="utf-8")
     description.write(folder)
     _copy(features, folder / FEATURES)
     export(network, description, folder / NETWORK)

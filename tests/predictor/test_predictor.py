@@ -56,7 +56,7 @@ def test_no_rows_give_no_logits(predictor, raw):
 
 
 def test_an_empty_text_and_a_very_long_one_are_rows_like_others(predictor, raw):
-    notes = ["", "box " * 5_000] + raw["note"].to_pylist()[2:]
+    notes = ["", "box " * 5_000, *raw["note"].to_pylist()[2:]]
     changed = raw.set_column(raw.schema.get_field_index("note"), "note", pa.array(notes))
     assert np.isfinite(predictor.logits(changed)).all()
 

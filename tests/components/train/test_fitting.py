@@ -63,6 +63,12 @@ def test_the_same_seed_gives_the_same_weights_and_another_gives_others(fitted):
     assert not np.array_equal(first, other)
 
 
+def test_the_first_weights_are_the_seeds_too(prepared):
+    first, again, other = (weights_of(prepared(seed)[0]) for seed in (3, 3, 4))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
 def test_the_network_is_left_with_its_best_epoch(fitted):
     network, fit, held_out = fitted(epochs=8, learning_rate=3e-2, patience=8)
     assert fit.best.validation_macro_f1 == max(epoch.validation_macro_f1 for epoch in fit.history)
