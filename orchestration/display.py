@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from rich.text import Text
 from orchestration.graph import Graph
 from orchestration.runs import RunRecord, State, StepRecord
 from sluice.contract import storage
+from sluice.registry import ModelVersion
 
 GLYPHS = {
     State.WAITING: ("·", "dim"),
@@ -94,7 +96,9 @@ class Display:
         return _duration(step.seconds) if step.state in (State.DONE, State.FAILED) else ""
 
 
-def summary(record: RunRecord, graph: Graph, store: str, seconds: float) -> RenderableType:
+def summary(
+    record: RunRecord, graph: Graph, store: str, seconds: float, registered: ModelVersion | None
+) -> RenderableType:
     """Where the artifacts are, the metrics, what each gate said, and what to do next."""
     parts: list[RenderableType] = [_headline(record, seconds), _steps(record)]
     parts += [_gate_line(record, graph, name) for name in graph.gates]
@@ -103,7 +107,7 @@ def summary(record: RunRecord, graph: Graph, store: str, seconds: float) -> Rend
         Text(f"store      {_shown(store)}"),
         Text(f"run        {_shown(record.folder(store))}"),
     ]
-    return Group(*parts, *_next_step(record, store))
+    return Group(*parts, *_next_step(record, store, registered))
 
 
 def _headline(record: RunRecord, seconds: float) -> Text:
@@ -113,13 +117,13 @@ def _headline(record: RunRecord, seconds: float) -> Text:
     return Text(text, style=f"bold {colour}")
 
 
-def _steps(record: RunRecord) -> Table:
-    grid = Table.grid(padding=(0, 2))
+def _steps(record: RunRecord) -> Text:
+    """One line per step; its folder stands last and whole, to be copied."""
+    lines = Text()
     for name, step in record.steps.items():
-        grid.add_row(
-            _glyph(step), name, str(step.state), _duration(step.seconds), Text(_shown(step.folder or ""))
-        )
-    return grid
+        detail = f"{step.state:<11} {_duration(step.seconds):>10}  {_shown(step.folder or '')}\n"
+        lines.append_text(Text.assemble(_glyph(step), f" {name:<12} ", detail))
+    return lines
 
 
 def _gate_line(record: RunRecord, graph: Graph, name: str) -> Text:
@@ -153,23 +157,17 @@ def _metrics(record: RunRecord) -> list[RenderableType]:
     return [table]
 
 
-def _next_step(record: RunRecord, store: str) -> list[RenderableType]:
-    registered = next(
-        (s.metrics for s in record.steps.values() if {"group", "version"} <= s.metrics.keys()), None
-    )
-    reports = [Text(f"report     {_shown(uri)}") for uri in _reports(record)]
+def _next_step(record: RunRecord, store: str, registered: ModelVersion | None) -> Iterator[RenderableType]:
+    yield from (Text(f"report     {_shown(uri)}") for uri in _reports(record))
     if registered is None:
-        return [*reports]
-    group, version = registered["group"], registered["version"]
-    where = "" if _shown(store).endswith("/artifacts") else f" --store '{_shown(store)}'"
-    return [
-        *reports,
-        Text(f"model      {group} version {version}, {registered.get('status')}"),
-        Text(
-            f"approve    .venv/bin/python -m orchestration models approve {group} {version}{where}",
-            style="bold",
-        ),
-    ]
+        return
+    name = f"{registered.group} {registered.version}"
+    yield Text(f"model      {registered.group} version {registered.version}, {registered.status}")
+    if registered.status == "PendingManualApproval":
+        command = (
+            f".venv/bin/python -m orchestration models approve {name} --store {shlex.quote(_shown(store))}"
+        )
+        yield Text(f"approve    {command}", style="bold")
 
 
 def _reports(record: RunRecord) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from orchestration.runners.local import LocalRunner
 from orchestration.runs import RunRecord
 from sluice.contract import InputError, storage
 from sluice.recipe import Recipe, parse_recipe
+from sluice.registry import ModelVersion, RegistryHome
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,15 @@ def start(request: Request, console: Console) -> RunRecord:
     """
     began = time.monotonic()
     text, recipe = read_recipe(request.recipe)
+    _check_thresholds(request.thresholds)
     store = storage.to_uri(request.store)
+    registry = RegistryHome.of_store(store)  # refused now, not after an hour of training
     graph, display = build(), Display(console)
     arguments = {
         "data": find_data(request, recipe, store, console.print),
         "rows": request.rows,
         "thresholds": request.thresholds,
-        "registry": storage.join(store, "registry"),
+        "registry": registry.uri,
     }
     record = RunRecord.start(recipe.name, arguments, list(graph.steps))
     recipe_uri = storage.join(record.folder(store), "recipe.yaml")
@@ -66,7 +70,21 @@ def start(request: Request, console: Console) -> RunRecord:
         with display.showing():
             return runner.run()
     finally:
-        console.print(summary(record, graph, store, time.monotonic() - began), soft_wrap=True)
+        seconds = time.monotonic() - began
+        console.print(summary(record, graph, store, seconds, _registered(record, registry)), soft_wrap=True)
+
+
+def _check_thresholds(text: str) -> None:
+    """Refuse wrong thresholds before anything runs."""
+    importlib.import_module("components.evaluate.gate").parse_thresholds(text)
+
+
+def _registered(record: RunRecord, registry: RegistryHome) -> ModelVersion | None:
+    """What the registry says today of the version that this run registered, or found registered."""
+    for step in record.steps.values():
+        if {"group", "version"} <= step.metrics.keys():
+            return registry.open().get(step.metrics["group"], step.metrics["version"])
+    return None
 
 
 def read_recipe(path: Path) -> tuple[str, Recipe]:
