@@ -36,7 +36,8 @@ def split(
 
     Without groups each class has its share of each split, exact to one row, and at least one training row if it has
     two; unstratified, that goes for all rows together, and the training row too. With groups, whole groups are dealt
-    to the split that lacks most rows, class by class of their most frequent label.
+    to the split that lacks most rows, class by class of their most frequent label, whatever their size; only a group
+    larger than a whole split goes to training.
 
     Args:
         row_ids: int64.
@@ -97,11 +98,16 @@ def _split_groups(
     units, unit_of_row, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     strata = _most_frequent(labels, unit_of_row) if settings.stratify else np.zeros(len(units), np.int64)
     order = np.lexsort((seeded(units, settings.seed, "split"), strata))
-    owed = [0.0, 0.0, 0.0]
+    # Where a unit goes must not depend on its size, or large groups would all end up in training and the other splits
+    # would hold small ones only. The exception: a unit larger than a whole split.
+    room = (shares * len(labels)).tolist()
+    owed = (shares * sizes.mean()).tolist()
     parts = np.empty(len(units), np.int8)
     for unit, size in zip(order.tolist(), sizes[order].tolist(), strict=True):
+        part = max(
+            range(len(room)), key=lambda split: (size <= room[split] or split == TRAINING, owed[split])
+        )
         owed = [owe + size * share for owe, share in zip(owed, shares.tolist(), strict=True)]
-        part = owed.index(max(owed))
         owed[part] -= size
         parts[unit] = part
     return parts[unit_of_row]

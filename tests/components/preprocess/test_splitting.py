@@ -122,3 +122,20 @@ def test_the_same_value_has_another_hash_for_another_purpose():
     hashes = {seeded(values, seed, purpose).tobytes() for seed in (1, 2) for purpose in ("sample", "split")}
     assert len(hashes) == 4
     assert len(np.unique(seeded(values, 1, "split"))) == 1000
+
+
+def test_large_groups_are_in_every_split_not_only_in_training():
+    sizes = np.tile([1, 1, 1, 1, 16], 400)
+    groups = np.repeat(np.arange(len(sizes)), sizes).astype(np.uint64)
+    ids, labels = np.arange(len(groups)), np.zeros(len(groups), np.int32)
+    parts = split(ids, labels, groups, how())
+    large = np.repeat(sizes, sizes) == 16
+    shares = [large[parts == part].mean() for part in (TRAINING, VALIDATION, TEST)]
+    assert shares == pytest.approx([0.8, 0.8, 0.8], abs=0.1)
+
+
+def test_a_group_larger_than_a_whole_split_goes_to_training():
+    groups = np.repeat([0, *range(1, 61)], [40, *[1] * 60]).astype(np.uint64)
+    for seed in range(20):
+        parts = split(np.arange(100), np.zeros(100, np.int32), groups, how(seed=seed))
+        assert set(parts[groups == 0].tolist()) == {TRAINING}
