@@ -230,6 +230,8 @@ def _write_result(
         fingerprint=call.fingerprint.digest,
         code=digest_of(call.fingerprint.code),
         settings=digest_of(call.fingerprint.settings),
+        parameters=call.fingerprint.parameters,
+        metrics=metrics.model_dump(mode="json"),
         revision=revision(call.component.checkout),
         packages=_packages(call.component.code_folder),
         started=started,
@@ -244,7 +246,7 @@ def _write_result(
         component=call.component.name,
         fingerprint=call.fingerprint,
         outputs={name: manifest.digest for name, manifest in manifests.items()},
-        metrics=metrics.model_dump(mode="json"),
+        metrics=producer.metrics,
         started=started,
         finished=finished,
     )

@@ -57,6 +57,10 @@ class Producer(Strict):
     """The digest of the component's code, or of its image."""
     settings: str
     """The digest of its part of the recipe."""
+    parameters: dict[str, Any] = {}
+    """The plain values that it was given, such as a row limit."""
+    metrics: dict[str, Any] = {}
+    """What it returned; a gate's verdict and reasons are here too."""
     revision: str | None = None
     """The version control revision of the code; ends in `+` if the checkout had changes."""
     packages: dict[str, str] = {}

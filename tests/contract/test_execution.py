@@ -46,6 +46,8 @@ def test_a_result_says_everything_about_itself(store):
     assert result.metrics == {"rows": 3}
     assert result.outputs == {"result": report.digest}
     assert report.manifest.producer.component.endswith("builders")
+    assert report.manifest.producer.parameters == {"times": 2.0}
+    assert report.manifest.producer.metrics == {"rows": 3}
     assert report.manifest.parents[0].digest == Table.open(call.arguments["values"]).digest
 
 
