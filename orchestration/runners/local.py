@@ -196,10 +196,9 @@ class LocalRunner:
         self._events.put(Event(step, None))
 
     def log_path(self, step: str) -> Path:
-        """Where a step's log is written: beside the run's record, or below the working folder for a store on S3."""
-        folder = self.record.folder(self.store)
-        root = storage.local_path(folder) if storage.is_local(folder) else Path("logs") / self.record.id
-        return root / "logs" / f"{step}.log"
+        """Where a step's log is written: beside the run's record, or on this machine for a store on S3."""
+        folder = self.record.folder(storage.on_this_machine(self.store))
+        return storage.local_path(folder) / "logs" / f"{step}.log"
 
     def _handle(self, event: Event) -> None:
         if event.line is None:
@@ -287,12 +286,13 @@ def _with_percent(said: dict[str, Any]) -> str:
 
 
 def _unexplained(status: int, log: Path) -> str:
-    end = (
-        f"was killed by signal {signal.Signals(-status).name}"
-        if status < 0
-        else f"ended with status {status}"
-    )
-    return f"The step's process {end} without saying why. Its log: {log}"
+    if status == 0:
+        end = "finished, but not what was asked for: its code, recipe or data changed while it worked. Run again"
+    elif status < 0:
+        end = f"was killed by signal {signal.Signals(-status).name} without saying why"
+    else:
+        end = f"ended with status {status} without saying why"
+    return f"The step's process {end}. Its log: {log}"
 
 
 def _signal_group(process: subprocess.Popen[str], number: signal.Signals) -> None:

@@ -206,3 +206,13 @@ def test_two_runs_side_by_side_agree_on_one_result(tmp_path):
     ]
     assert [process.wait(60) for process in processes] == [0, 0, 0]
     assert len(list((tmp_path / "steps" / "total").iterdir())) == 1
+
+
+def test_data_that_changes_while_a_step_works_is_named(tmp_path, monkeypatch):
+    graph = emit_and_total(count=1)
+    command = LocalRunner.run.__globals__["command_line"]
+    monkeypatch.setattr(
+        "orchestration.runners.local.command_line", lambda call, uri: [*command(call, uri), "--count=2"]
+    )
+    with pytest.raises(StepFailed, match="changed while it worked. Run again"):
+        run(graph, tmp_path)
