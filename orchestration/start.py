@@ -125,7 +125,7 @@ def find_data(request: Request, recipe: Recipe, store: str, say: Callable[[str],
 
 def _sample(generator: Path, recipe: Recipe, store: str, say: Callable[[str], Any]) -> str:
     """Make the sample once per version of its generator."""
-    root = storage.local_path(store) if storage.is_local(store) else Path("artifacts")
+    root = storage.local_path(storage.on_this_machine(store))
     version = hashlib.sha256(generator.read_bytes()).hexdigest()[:8]
     folder = root / "samples" / f"{recipe.name}-{version}"
     if not folder.exists():

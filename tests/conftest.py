@@ -1,4 +1,4 @@
-"""What every tier of tests shares: where the real data is, and a disk that is full."""
+"""What every tier of tests shares: where the real data is, a disk that is full, and S3 over HTTP."""
 
 from __future__ import annotations
 
@@ -52,3 +52,35 @@ def full_disk(tmp_path) -> FullDisk:
     ):
         pytest.skip("this machine lets nobody mount a file system in a namespace")
     return FullDisk(wrap, str(mount))
+
+
+@pytest.fixture(scope="session")
+def moto_server():
+    """The address of a moto server."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3_store(moto_server, monkeypatch, tmp_path):
+    """The URI of an empty bucket's prefix; the usual variables lead every client to the server."""
+    import boto3
+
+    for name, value in {
+        "AWS_ENDPOINT_URL": moto_server,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "SLUICE_CACHE": str(tmp_path / "cache"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("s3")
+    bucket = f"store-{abs(hash(tmp_path)) % 10**8}"
+    client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    client.close()
+    return f"s3://{bucket}/some prefix"

@@ -57,6 +57,11 @@ def is_local(uri: str) -> bool:
     return uri.startswith("file://")
 
 
+def on_this_machine(store: str) -> str:
+    """Where a store keeps what can't stand on S3 (samples, logs, the embedded registry): the store, or `artifacts` here."""
+    return store if is_local(store) else to_uri("artifacts")
+
+
 def local_path(uri: str) -> Path:
     """The path behind a `file://` URI."""
     return Path(unquote(urlsplit(uri).path))

@@ -33,8 +33,8 @@ class RegistryHome(External):
 
     @classmethod
     def of_store(cls, store: str) -> RegistryHome:
-        """The registry that belongs to a store: the folder `registry` in it."""
-        return cls(storage.join(storage.to_uri(store), "registry"))
+        """The registry that belongs to a store: the folder `registry` in it, or in `artifacts` here for a store on S3."""
+        return cls(storage.join(storage.on_this_machine(storage.to_uri(store)), "registry"))
 
     @property
     def store(self) -> str:

@@ -54,6 +54,11 @@ def test_a_store_has_its_registry_in_a_folder_of_that_name(tmp_path):
     assert home.store == tmp_path.as_uri()
 
 
+def test_a_store_on_s3_has_its_registry_on_this_machine(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert RegistryHome.of_store("s3://bucket/some prefix").folder == tmp_path / "artifacts" / "registry"
+
+
 def test_looking_into_a_registry_that_is_not_there_makes_none(tmp_path):
     home = RegistryHome.of_store(str(tmp_path / "nothing"))
     assert home.open().list() == ()
