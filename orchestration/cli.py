@@ -23,7 +23,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(argv)
     try:
-        return int(options.run(options))
+        status = int(options.run(options))
+        sys.stdout.flush()  # here, where a reader that left early can still be told apart from a failure
+        return status
     except SluiceError as error:
         print(f"error: {error.message}", file=sys.stderr)
         return 1
@@ -31,9 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("interrupted: finished steps are kept, and the next run goes on from there", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # Python's own flush at exit shall not complain
+        # Python's own flush at exit shall not complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
@@ -157,7 +158,6 @@ def _add_store(verb: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive whole number")
+    return int(text)

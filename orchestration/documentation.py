@@ -24,9 +24,9 @@ def outdated(root: Path) -> list[Path]:
 
 def mermaid(graph: Graph) -> str:
     """The graph as a Mermaid flow chart."""
-    lines = ["flowchart LR", "    data[(raw files)] --> preprocess"]
+    lines = ["flowchart LR"]
     for step in graph.steps.values():
-        lines += [f"    {before} --> {step.name}" for before in step.needs]
+        lines += [f"    {before} --> {step.name}" for before in step.needs or ["data[(raw files)]"]]
         if step.gate:
             lines.append(f"    {step.gate} -- passed --> {step.name}")
     for gate in graph.gates.values():

@@ -132,8 +132,14 @@ def _sample(generator: Path, recipe: Recipe, store: str, say: Callable[[str], An
         say(f"making the sample {folder}")
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as partial:
-            subprocess.run(
-                [sys.executable, str(generator), f"{partial}/sample"], check=True, capture_output=True
-            )
+            _generate(generator, Path(partial, "sample"))
             storage.publish(Path(partial, "sample"), folder.as_uri(), last="")
     return folder.as_uri()
+
+
+def _generate(generator: Path, folder: Path) -> None:
+    command = [sys.executable, str(generator), str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        raise InputError("the sample can't be made", where=generator, got=said[-1])
