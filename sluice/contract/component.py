@@ -257,4 +257,4 @@ def _type_text(hint: Any) -> str:
     if get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
     text = hint.__name__ if isinstance(hint, type) and not get_args(hint) else str(hint)
-    return text.replace(" | ", " or ").replace("typing.", "")
+    return re.sub(r"\b\w+\.(?=\w)", "", text).replace(" | ", " or ")  # names without their modules

@@ -13,8 +13,9 @@ SluiceError
 ├── StorageError           the store can't be reached, or its disk is full
 ├── TrainingFailed         the loss is not finite, or the export disagrees with the model
 ├── RegistryError          the model registry refuses
-├── GateRefused            a gate said no: the data or the model is not good enough
 └── StepFailed             a step of the pipeline ended without a result
+
+A gate that refuses is no error: the run ends with its reasons and an exit status of its own.
 
 Each message says what happened, where, what was got, what is allowed, and what to do next.
 """
@@ -117,10 +118,6 @@ class TrainingFailed(SluiceError):
 
 class RegistryError(SluiceError):
     """The model registry refuses."""
-
-
-class GateRefused(SluiceError):
-    """A gate said no. The message names every reason."""
 
 
 class StepFailed(SluiceError):

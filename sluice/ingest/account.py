@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sluice.contract.errors import InputError
 from sluice.ingest.quarantine import Quarantined
 
 EXAMPLE_VALUES = 5
@@ -74,25 +73,6 @@ class Account:
         self.rows_quarantined += len(rows)
         self.reasons.update(row.kind for row in rows)
         self.examples.extend(rows[: EXAMPLE_ROWS - len(self.examples)])
-
-
-def check_quarantine(account: Account, limit: float, *, where: object = None) -> None:
-    """See that the share of quarantined rows is within the recipe's limit.
-
-    Raises:
-        InputError: it isn't; with the reasons and the first places.
-    """
-    if account.rows_quarantined <= limit * account.rows_read:
-        return
-    kinds = ", ".join(f"{count:,} × {kind}" for kind, count in account.reasons.most_common())
-    first = "; ".join(str(row) for row in account.examples[:EXAMPLE_VALUES])
-    raise InputError(
-        f"{account.rows_quarantined:,} of {account.rows_read:,} rows can't be read",
-        where=where,
-        got=f"{kinds}. First: {first}",
-        allowed=f"at most {limit:.2%} of the rows (data.quarantine_limit)",
-        next_step="Correct the rows in the file, or raise data.quarantine_limit in the recipe",
-    )
 
 
 def add_examples(examples: list[str], values: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
 from sluice.contract.errors import InputError
-from sluice.ingest.names import standardize_all
+from sluice.ingest.names import standardise_all
 from sluice.ingest.quarantine import Quarantined, readable
 from sluice.ingest.records import Fault, Records, split_records
 from sluice.ingest.source import Chunk, first_bytes, open_bytes, read_bytes
@@ -48,7 +48,7 @@ class CsvFile:
     def __init__(self, path: pathlib.Path, name: str, block_bytes: int = BLOCK_BYTES) -> None:
         self.path, self.name, self.block_bytes = path, name, block_bytes
         self.header = read_header(first_bytes(path, name, HEADER_BYTES), name)
-        self.columns = standardize_all(self.header.names, name)
+        self.columns = standardise_all(self.header.names, name)
 
     def chunks(self, numeric: frozenset[str]) -> Iterator[Chunk]:
         """Read the rows block by block."""

@@ -9,7 +9,7 @@ from sluice.contract.errors import InputError
 from sluice.recipe.names import standardise
 
 
-def standardize_all(originals: Sequence[str], where: str) -> tuple[str, ...]:
+def standardise_all(originals: Sequence[str], where: str) -> tuple[str, ...]:
     """Standardise a header.
 
     Raises:
@@ -54,7 +54,7 @@ def require_columns(columns: Sequence[str], wanted: Iterable[tuple[str, str]], *
 
     Args:
         columns: the columns there are.
-        wanted: pairs of a column and who names it, such as ``("amount", "columns.numeric")``.
+        wanted: pairs of a column and who names it, such as ``("weight", "columns.numeric")``.
         where: the files, for the message.
 
     Raises:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sluice.contract.errors import InputError
-from sluice.ingest.names import standardize_all
+from sluice.ingest.names import standardise_all
 from sluice.ingest.quarantine import shorten
 from sluice.ingest.source import Chunk
 
@@ -32,7 +32,7 @@ class ParquetFile:
             raise InputError(
                 "the file has no rows", where=name, allowed="at least one row", next_step="Fetch it again"
             )
-        self.columns = standardize_all(schema.names, name)
+        self.columns = standardise_all(schema.names, name)
 
     def chunks(self, numeric: frozenset[str]) -> Iterator[Chunk]:
         """Read the rows batch by batch."""

@@ -37,7 +37,7 @@ class Mistake:
 
 
 def dotted(path: Path) -> str:
-    """A path as text: `columns.hierarchical.area[1]`."""
+    """A path as text: `columns.hierarchical.place[1]`."""
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return "".join(steps).removeprefix(".")
 

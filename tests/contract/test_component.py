@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sluice.contract import Component, Metrics, Output, Report, Table, Verdict, WiringError
+from sluice.contract import Component, Metrics, Output, Report, Strict, Table, Verdict, WiringError
 
 from . import builders
 
@@ -34,6 +34,29 @@ def test_the_readme_table_has_a_line_for_each_part():
         "| parameter | `count` | int, default `3` | how many of them. |",
         "| output | `values` | table with numeric, text |  |",
         "| metric | `rows` | int |  |",
+    ]
+
+
+class Part(Strict):
+    number: int
+
+
+class Nested(Metrics):
+    one: Part | None
+    several: tuple[Part, ...]
+    counts: dict[str, int]
+
+
+def nested() -> Nested:
+    raise NotImplementedError
+
+
+def test_a_type_is_written_without_its_module():
+    lines = Component.of(nested).markdown_table().splitlines()
+    assert lines[2:] == [
+        "| metric | `one` | Part or None |  |",
+        "| metric | `several` | tuple[Part, ...] |  |",
+        "| metric | `counts` | dict[str, int] |  |",
     ]
 
 

@@ -20,7 +20,7 @@ Arguments = Mapping[str, Any]
 
 
 def subject(table: str, asked: Expectation) -> str:
-    """What an expectation is about: `training: amount`."""
+    """What an expectation is about: `training: weight`."""
     columns = [asked.kwargs[key] for key in COLUMN if key in asked.kwargs]
     columns += asked.kwargs.get("column_list") or []
     return ": ".join([table, " and ".join(map(str, columns))] if columns else [table])
@@ -46,7 +46,7 @@ def observed(result: Arguments) -> str:
 
 
 def failure(table: str, asked: Expectation, result: Arguments) -> str:
-    """Why an expectation doesn't hold: `training: amount: 31 of 16,000 values outside 0..1,000,000 (e.g. -5)`."""
+    """Why an expectation doesn't hold: `training: weight: 31 of 16,000 values outside 0..1,000,000 (e.g. -5)`."""
     return f"{subject(table, asked)}: {_what(asked, result)}{_condition(asked)}"
 
 
