@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sluice.contract
-from sluice.contract import CONTRACT_VERSION, Manifest, Result
+from sluice.contract import CONTRACT_VERSION, Manifest, Parent, Producer, Result
 from sluice.contract.manifest import PayloadFile
 from sluice.contract.schema import Role, TableColumn
 
@@ -13,6 +13,11 @@ def test_the_manifest_s_fields_are_those_of_this_contract_version():
     assert set(Manifest.model_fields) == {
         "contract", "kind", "files", "columns", "rows", "digest", "producer", "parents",
     }  # fmt: skip
+    assert set(Producer.model_fields) == {
+        "component", "fingerprint", "code", "settings", "parameters", "metrics", "revision", "packages",
+        "started", "finished",
+    }  # fmt: skip
+    assert set(Parent.model_fields) == {"name", "uri", "digest"}
     assert set(PayloadFile.model_fields) == {"path", "bytes", "sha256", "rows"}
     assert set(TableColumn.model_fields) == {
         "name", "type", "nullable", "role", "hierarchy", "level", "encodes",
