@@ -39,19 +39,35 @@ class FullDisk:
     path: str
 
 
+def small_disk_at(folder: Path, size: str) -> FullDisk:
+    """A file system of a size (`1m`, `4k`), in a mount namespace that ends with the wrapped command."""
+    folder.mkdir(parents=True, exist_ok=True)
+    script = f'mount -t tmpfs -o size={size} none "$0" && exec "$@"'
+    return FullDisk(["unshare", "--mount", "--map-root-user", "sh", "-c", script, str(folder)], str(folder))
+
+
+@pytest.fixture(scope="session")
+def can_mount(tmp_path_factory) -> bool:
+    """Whether this machine lets us mount a file system in a namespace."""
+    probe = [*small_disk_at(tmp_path_factory.mktemp("mount"), "4k").wrap, "true"]
+    return (
+        bool(shutil.which("unshare"))
+        and not subprocess.run(probe, capture_output=True, check=False).returncode
+    )
+
+
 @pytest.fixture
-def full_disk(tmp_path) -> FullDisk:
-    """A file system of one megabyte, in a mount namespace that ends with the wrapped command."""
-    mount = tmp_path / "small disk"
-    mount.mkdir()
-    script = 'mount -t tmpfs -o size=1m none "$0" && exec "$@"'
-    wrap = ["unshare", "--mount", "--map-root-user", "sh", "-c", script, str(mount)]
-    if (
-        shutil.which("unshare") is None
-        or subprocess.run([*wrap, "true"], capture_output=True, check=False).returncode
-    ):
+def full_disk(tmp_path, can_mount) -> FullDisk:
+    """A file system of one megabyte."""
+    if not can_mount:
         pytest.skip("this machine lets nobody mount a file system in a namespace")
-    return FullDisk(wrap, str(mount))
+    return small_disk_at(tmp_path / "small disk", "1m")
+
+
+@pytest.fixture
+def full_disk_at(can_mount):
+    """Gives what to put before a command that shall see a file system of a single page at a folder; None if we can't."""
+    return lambda folder: small_disk_at(folder, "4k").wrap if can_mount else None
 
 
 @pytest.fixture(scope="session")
