@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 from sluice.contract import Component, Verdict, WiringError
+from sluice.recipe.mistakes import closest
 
 
 @dataclass(frozen=True)
@@ -177,5 +177,5 @@ def _check_arguments(name: str, component: Component, arguments: Mapping[str, Ar
 
 
 def _did_you_mean(name: str, known: Mapping[str, object]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    meant = closest(name, known)
+    return f" (did you mean {meant!r}?)" if meant else ""

@@ -43,7 +43,7 @@ from sluice.contract.manifest import (
 )
 from sluice.contract.progress import report
 from sluice.contract.schema import Columns, Role, TableColumn, require_readable
-from sluice.contract.settings import Settings, Strict
+from sluice.contract.settings import Settings, Strict, first_problem
 
 __all__ = [
     "CONTRACT_VERSION",
@@ -88,6 +88,7 @@ __all__ = [
     "Verdict",
     "WiringError",
     "digest_of",
+    "first_problem",
     "open_artifact",
     "read_result",
     "report",

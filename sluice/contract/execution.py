@@ -31,7 +31,7 @@ from sluice.contract.manifest import (
     Producer,
     digest_of,
 )
-from sluice.contract.settings import Settings, Strict
+from sluice.contract.settings import Settings, Strict, first_problem
 
 RESULT = "result.json"
 """The last file of a finished step."""
@@ -200,7 +200,7 @@ def read_result(folder: str) -> Result | None:
         raise ContractError(
             "a step's result can't be read",
             where=uri,
-            got=str(error.errors()[0]["msg"]),
+            got=first_problem(error),
             next_step="Remove the step's folder and run again",
         ) from None
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError, field_validator
 
 from sluice.contract.errors import ContractError, ContractTooNew
 from sluice.contract.schema import Columns
-from sluice.contract.settings import Strict
+from sluice.contract.settings import Strict, first_problem
 
 CONTRACT_VERSION = "1.0"
 MANIFEST = "manifest.json"
@@ -136,7 +136,7 @@ def parse_manifest(text: bytes, where: str) -> Manifest:
     try:
         manifest = Manifest.model_validate(document)
     except ValidationError as error:
-        raise ContractError("the manifest is malformed", where=where, got=_first_problem(error)) from None
+        raise ContractError("the manifest is malformed", where=where, got=first_problem(error)) from None
     if manifest.digest != manifest.expected_digest():
         raise ContractError(
             "the manifest was changed after it was written",
@@ -175,8 +175,3 @@ def _check_version(version: object, where: str) -> None:
             allowed=f"contract {CONTRACT_VERSION} or older",
             next_step="Update Sluice, or run the step that makes it again with this one",
         )
-
-
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    return f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"

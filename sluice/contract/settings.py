@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class Strict(BaseModel):
@@ -38,3 +38,10 @@ class Settings(Strict):
     def source_files(self) -> tuple[str, ...]:
         """The names or globs, relative to a source's folder, that this component reads from it."""
         return ()
+
+
+def first_problem(error: ValidationError) -> str:
+    """What is wrong with a record that was read: `files.0.bytes: Input should be a valid integer`."""
+    problem = error.errors()[0]
+    place = ".".join(map(str, problem["loc"]))
+    return f"{place}: {problem['msg']}" if place else problem["msg"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -15,7 +14,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from sluice.contract import ArtifactTampered, Columns, ContractError, InputError, Strict
+from sluice.contract import ArtifactTampered, Columns, ContractError, InputError, Strict, first_problem
+from sluice.contract.artifacts import file_sha256
 from sluice.contract.schema import arrow_schema
 from sluice.features import stopwords, wordnet
 from sluice.features.categories import PathCounter, Vocabulary
@@ -269,17 +269,13 @@ def _read(path: Path) -> Learned:
     except FileNotFoundError:
         raise ArtifactTampered("no fitted features here", where=path) from None
     except ValidationError as error:
-        problem = error.errors()[0]
         raise ContractError(
             "the fitted features can't be read",
             where=path,
-            got=f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}",
+            got=first_problem(error),
             next_step="Run the step that wrote them again",
         ) from None
 
 
 def _sha256(path: Path) -> str:
-    if not path.is_file():
-        return "no file"
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return file_sha256(path) if path.is_file() else "no file"

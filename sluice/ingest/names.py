@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 from sluice.contract.errors import InputError
+from sluice.recipe.mistakes import closest
 from sluice.recipe.names import standardise
 
 
@@ -72,5 +72,5 @@ def require_columns(columns: Sequence[str], wanted: Iterable[tuple[str, str]], *
 
 
 def _did_you_mean(name: str, columns: Sequence[str]) -> str:
-    near = difflib.get_close_matches(standardise(name), columns, n=1, cutoff=0.6)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+    meant = closest(standardise(name), columns)
+    return f" (did you mean {meant!r}?)" if meant else ""

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import ValidationError
 
-from sluice.contract import ArtifactMissing, ContractError, ContractTooNew, Strict
+from sluice.contract import ArtifactMissing, ContractError, ContractTooNew, Strict, first_problem
 
 FORMAT: Literal[1] = 1
 """The version of the model folder's layout that this code writes, and the newest that it reads."""
@@ -68,11 +68,10 @@ class ModelDescription(Strict):
         try:
             return cls.model_validate(document)
         except ValidationError as error:
-            problem = error.errors()[0]
             raise ContractError(
                 "the model's description is malformed",
                 where=path,
-                got=f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}",
+                got=first_problem(error),
                 next_step=_REMAKE,
             ) from None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from sluice.contract import RegistryError, Strict, storage
+from sluice.contract import RegistryError, Strict, first_problem, storage
 from sluice.registry.lock import alone
 
 IDENTITY = "registry.json"
@@ -51,7 +51,7 @@ def _read(folder: Path) -> Identity | None:
         raise RegistryError(
             "the registry's identity is damaged",
             where=uri,
-            got=error.errors()[0]["msg"],
+            got=first_problem(error),
             next_step="Remove this file: its versions are in the database beside it, and the next run makes a new one",
         ) from None
     return None if known.database and not (folder / DATABASE).exists() else known

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
-from sluice.contract import ContractError, Report
+from sluice.contract import ContractError, Report, first_problem
 
 FILE = "account.json"
 
@@ -34,6 +34,6 @@ def read_account(report: Report) -> Account:
     except FileNotFoundError:
         raise ContractError("the report holds no row account", where=report.uri, allowed=FILE) from None
     except ValidationError as error:
-        problem = error.errors()[0]
-        got = f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
-        raise ContractError("the row account is malformed", where=report.uri, got=got) from None
+        raise ContractError(
+            "the row account is malformed", where=report.uri, got=first_problem(error)
+        ) from None
