@@ -150,9 +150,10 @@ def test_a_terminal_cuts_what_is_too_long_for_it_and_takes_it_for_text():
     with shown.showing():
         shown.update(record(train=StepRecord(state=State.RUNNING, message="[bold]word[/bold] " * 30)))
     lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", console.file.getvalue()).splitlines()
-    (train,) = {line for line in lines if " train " in line}
-    assert "[bold]word[/bold]" in train
-    assert len(train.rstrip()) <= 60
+    (told_of,) = {line.rstrip() for line in lines if "word" in line}
+    assert told_of.startswith("▶  train")
+    assert "[bold]word[/bold]" in told_of
+    assert len(told_of) <= 60
 
 
 # --- when it has ended
