@@ -71,7 +71,7 @@ def recipe(backbone: Backbone, **sections: dict[str, Any]) -> str:
         "registry": {"group": "parcels"},
     }
     for name, change in sections.items():
-        document[name] = {**document[name], **change} if isinstance(change, dict) else change
+        document[name] = {**document.get(name, {}), **change} if isinstance(change, dict) else change
     return yaml.safe_dump(document, sort_keys=False)
 
 
@@ -144,9 +144,9 @@ class Place:
         text = csv_text(content) if isinstance(content, list) else content
         (self.data / name).write_bytes(text.encode() if isinstance(text, str) else text)
 
-    def write_recipe(self, text: str | None = None, **sections: Any) -> None:
-        """Write the recipe: this text, or the usual one with sections changed."""
-        self.recipe_path.write_text(recipe(self.backbone, **sections) if text is None else text)
+    def write_recipe(self, **sections: Any) -> None:
+        """Write the usual recipe with sections changed."""
+        self.recipe_path.write_text(recipe(self.backbone, **sections))
 
     def command(self, *words: object) -> list[str]:
         """`python -m orchestration …` as a list."""
@@ -189,10 +189,10 @@ class Place:
         return {name: str(step.state) for name, step in self.record.steps.items()}
 
     def folder(self, step: str) -> Path:
-        """The folder that the latest run names as a step's."""
-        folder = self.record.steps[step].folder
-        assert folder is not None
-        return storage.local_path(folder)
+        """A step's folder in this store, by the latest run's fingerprint."""
+        fingerprint = self.record.steps[step].fingerprint
+        assert fingerprint is not None
+        return self.store / "steps" / STEPS[step] / fingerprint.digest[:16]
 
     def rows(self, output: str, column: str) -> list[Any]:
         """A column of one of the tables that preprocess wrote."""
