@@ -237,8 +237,8 @@ def test_a_verdict_that_is_not_true_is_a_refusal(verdict):
 
 
 def test_a_message_with_brackets_is_text_and_no_markup():
-    refused = done("preprocess.validate", passed=False, reasons=["[red]memo[/red] has :warning: in it"])
-    assert "[red]memo[/red] has :warning: in it" in told(finished(validate=refused))
+    refused = done("preprocess.validate", passed=False, reasons=["[red]note[/red] has :warning: in it"])
+    assert "[red]note[/red] has :warning: in it" in told(finished(validate=refused))
 
 
 def test_a_path_stays_whole_however_narrow_the_output_is():
