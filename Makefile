@@ -48,6 +48,6 @@ lock: ## Resolve every requirements.in again and write the locks with their hash
 	@PYTHON="$(PYTHON)" ci/setup.sh .venv-lock requirements/locking.lock
 	@.venv-lock/bin/python -I ci/lock.py
 
-clean: ## Remove caches and artifacts; .venv and .resources stay
-	@rm -rf artifacts build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## Remove caches; .venv, .resources and artifacts (with the registry) stay
+	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find sluice components orchestration tests benchmarks ci -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

@@ -77,7 +77,7 @@ class Display:
                 _glyph(step),
                 name,
                 self._seconds(name, step),
-                Text(self._detail(name, step), overflow="ellipsis"),
+                Text(self._detail(name, step), overflow="ellipsis", no_wrap=True),
             )
         return grid
 

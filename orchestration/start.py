@@ -21,6 +21,7 @@ from orchestration.runners.local import LocalRunner
 from orchestration.runs import RunRecord
 from sluice.contract import InputError, storage
 from sluice.recipe import Recipe, parse_recipe
+from sluice.recipe import read_recipe as recipe_text
 from sluice.registry import ModelVersion, RegistryHome
 
 
@@ -81,6 +82,8 @@ def _check_thresholds(text: str) -> None:
 
 def _registered(record: RunRecord, registry: RegistryHome) -> ModelVersion | None:
     """What the registry says today of the version that this run registered, or found registered."""
+    if record.outcome != "done":
+        return None
     for step in record.steps.values():
         if {"group", "version"} <= step.metrics.keys():
             return registry.open().get(step.metrics["group"], step.metrics["version"])
@@ -94,13 +97,10 @@ def read_recipe(path: Path) -> tuple[str, Recipe]:
         InputError: there is no such file.
         RecipeError: the recipe is wrong.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not path.exists():
         nearby = ", ".join(sorted(str(p) for p in Path("recipes").glob("*.yaml"))) or "none"
-        raise InputError("there is no recipe", where=path, allowed=f"recipes here: {nearby}") from None
-    except UnicodeDecodeError as error:
-        raise InputError("the recipe is not UTF-8 text", where=path, got=error) from None
+        raise InputError("there is no recipe", where=path, allowed=f"recipes here: {nearby}")
+    text = recipe_text(path)
     return text, parse_recipe(text, str(path))
 
 

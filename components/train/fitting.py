@@ -74,6 +74,7 @@ def fit(network: Network, training: LabelledRows, validation: LabelledRows, sett
     best, weights = None, {}
     for number in range(1, settings.epochs + 1):
         history.append(fitting.epoch(number))
+        report(_told(history[-1], settings.epochs), SHARE_OF_WORK * number / settings.epochs)
         if best is None or history[-1].validation_macro_f1 > best.validation_macro_f1:
             best, weights = history[-1], _copy(network)
         if number - best.epoch >= settings.patience:
@@ -81,6 +82,10 @@ def fit(network: Network, training: LabelledRows, validation: LabelledRows, sett
     assert best is not None  # one epoch at least
     network.cpu().eval().load_state_dict(weights)
     return Fit(tuple(history), best, fitting.progress.rows_per_second, fitting.precision)
+
+
+def _told(epoch: Epoch, epochs: int) -> str:
+    return f"epoch {epoch.epoch}/{epochs}: validation macro F1 {epoch.validation_macro_f1:.4f}"
 
 
 def logits(network: Network, rows: EncodedRows, precision: str = "float32") -> Array:

@@ -20,7 +20,7 @@ from sluice.recipe.model import (
     Training,
 )
 from sluice.recipe.names import COMBINED_TEXT, ROW_ID, encoded, missing, scaled, standardise
-from sluice.recipe.parse import load_recipe, parse_recipe
+from sluice.recipe.parse import parse_recipe, read_recipe
 from sluice.recipe.parts import (
     EvaluateSettings,
     PreprocessSettings,
@@ -54,9 +54,9 @@ __all__ = [
     "ValidateSettings",
     "encoded",
     "field_table",
-    "load_recipe",
     "missing",
     "parse_recipe",
+    "read_recipe",
     "recipe_schema",
     "scaled",
     "standardise",

@@ -19,17 +19,17 @@ from sluice.recipe.source import TRUTH, Source, read_source
 from sluice.recipe.words import in_words
 
 
-def load_recipe(where: str | Path) -> Recipe:
-    """Read and check the recipe at a path or a `file://` or `s3://` URI.
+def read_recipe(where: str | Path) -> str:
+    """The text of the recipe at a path or a `file://` or `s3://` URI.
 
     Raises:
-        RecipeError: it isn't there, can't be read as text, or has mistakes; all of them at once.
+        RecipeError: it isn't there, or can't be read as text.
     """
     try:
         content = _read(str(where))
     except OSError as error:
         raise RecipeError([f"can't be read: {error.strerror or error}"], where=where) from None
-    return parse_recipe(_decoded(content, str(where)), str(where))
+    return _decoded(content, str(where))
 
 
 @lru_cache(maxsize=32)

@@ -129,5 +129,5 @@ def test_a_recipe_that_is_not_there_or_no_text(tmp_path):
     with pytest.raises(InputError, match=r"parcels.yaml: there is no recipe\. Allowed: recipes here: "):
         check(tmp_path / "parcels.yaml", None)
     (tmp_path / "parcels.yaml").write_bytes(b"name: caf\xe9\n")
-    with pytest.raises(InputError, match="the recipe is not UTF-8 text"):
+    with pytest.raises(RecipeError, match="line 1: the byte 0xe9 is not UTF-8"):
         check(tmp_path / "parcels.yaml", None)

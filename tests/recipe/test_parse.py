@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluice.contract.errors import RecipeError
-from sluice.recipe import load_recipe, parse_recipe
+from sluice.recipe import parse_recipe, read_recipe
 from sluice.recipe.source import plain_value
 
 RECIPE = Path(__file__).with_name("parcels.yaml").read_text(encoding="utf-8")
@@ -364,19 +364,20 @@ def test_what_a_yaml_writer_writes_is_read_as_the_same_value(value):
 def test_a_file_and_its_uri_are_the_same_recipe(tmp_path: Path):
     file = tmp_path / "a recipe.yaml"
     file.write_text(RECIPE, encoding="utf-8-sig")
-    assert load_recipe(file) == load_recipe(file.as_uri()) == parse_recipe(RECIPE, "parcels.yaml")
+    assert read_recipe(file) == read_recipe(file.as_uri())
+    assert parse_recipe(read_recipe(file), "parcels.yaml") == parse_recipe(RECIPE, "parcels.yaml")
 
 
 def test_a_file_that_is_not_there_is_told_so(tmp_path: Path):
     with pytest.raises(
         RecipeError, match=r"none\.yaml: 1 mistake in the recipe\n  can't be read: No such file"
     ):
-        load_recipe(tmp_path / "none.yaml")
+        read_recipe(tmp_path / "none.yaml")
 
 
 def test_bytes_that_are_not_utf_8_are_told_with_their_line(tmp_path: Path):
     file = tmp_path / "latin.yaml"
     file.write_bytes("version: 1\nname: größe\n".encode("latin-1"))
     with pytest.raises(RecipeError) as refused:
-        load_recipe(file)
+        read_recipe(file)
     assert refused.value.mistakes == ["line 2: the byte 0xf6 is not UTF-8; allowed: a recipe saved as UTF-8"]
