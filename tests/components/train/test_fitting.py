@@ -137,6 +137,7 @@ def test_precision_is_what_is_asked_for_and_auto_asks_the_processor(monkeypatch)
 
 def test_progress_says_epoch_loss_rate_and_time_left(fitted, capsys):
     fitted(epochs=1)
-    last = capsys.readouterr().err.splitlines()[-1]
+    *_, last, end = capsys.readouterr().err.splitlines()
     assert last.startswith(" 90% epoch 1/1: 100%, loss ")
     assert last.endswith(" rows/s, 0 s left")
+    assert end.startswith(" 90% epoch 1/1: validation macro F1 0.")
