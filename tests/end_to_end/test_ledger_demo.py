@@ -18,9 +18,7 @@ def test_the_demo_ends_with_a_model_that_a_person_can_approve_and_a_second_run_r
     job.check_baselines()
     job.check_gate(first.returncode, first.stdout)
     assert job.record.outcome == "done"  # the shipped demo's gates open, whatever machine it runs on
-    seconds = (job.record.finished - job.record.started).total_seconds()
 
     second = job.make()
     assert second.returncode == 0
     job.check_reuse(second.stdout)
-    assert (job.record.finished - job.record.started).total_seconds() < min(3, seconds)
