@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from sluice.contract import MANIFEST, Table
-
-from .builders import csv_text, parcels
+from .builders import csv_text, parcel, parcels
 
 REFUSED = 3
 
@@ -52,24 +50,25 @@ def test_data_that_fails_an_expectation_is_refused_and_nothing_is_trained(place)
     assert_data_refused(place, done, f"{table}: weight: 1 of {size} values above 44 (e.g. 99)")
 
 
-def test_more_unreadable_rows_than_the_recipe_allows_are_refused_and_can_be_opened(place):
-    broken = b'p-90,"small round bag\np-91,short\np-92,small \xff box,red,1,box\np-93,sack,red,inf,sack\np-94,sack,red,NaN,sack\n'
-    place.put(csv_text(parcels()).encode() + broken)
+def test_more_unreadable_rows_than_the_recipe_allows_are_refused_and_every_row_is_accounted_for(place):
+    broken = b'p-91,"small round bag\np-92,short\np-93,small \xff box,red,1,box\np-94,sack,red,inf,sack\np-95,sack,red,NaN,sack\n'
+    place.put(csv_text([*parcels(), parcel(90, Kind="crate")]).encode() + broken)
     done = place.run()
     quarantine = place.folder("preprocess") / "quarantine"
     reason = place.record.steps["validate"].metrics["reasons"][0]
     assert reason.startswith(
-        "quarantine: 5 of 95 rows could not be read, 5.263%; at most 5.000% may be (data.quarantine_limit). "
-        "First: parcels.csv line 92: "
+        "quarantine: 5 of 96 rows could not be read, 5.208%; at most 5.000% may be (data.quarantine_limit). "
+        "First: parcels.csv line 93: "
     )
     assert reason.endswith(f"All of them: {quarantine.as_uri()}")
     assert_data_refused(place, done, reason)
-    rows = Table.open((quarantine / MANIFEST).as_uri()).read().to_pylist()
-    assert [row["line"] for row in rows] == [92, 93, 94, 95, 96]
+
+    assert place.rows("quarantine", "line") == [93, 94, 95, 96, 97]
     account = place.record.steps["preprocess"].metrics
     kept = sum(account[f"{name}_rows"] for name in ("training", "validation", "test"))
-    assert (account["rows_read"], kept, account["rows_quarantined"]) == (95, 90, 5)
-    assert sum(account["dropped"].values()) == 0
+    assert (account["rows_read"], kept, account["rows_quarantined"]) == (96, 90, 5)
+    assert {rule: rows for rule, rows in account["dropped"].items() if rows} == {"rare_class": 1}
+    assert account["removed_classes"] == {"crate": 1}  # a class with one row
 
 
 @pytest.mark.parametrize("by", ["recipe", "parameter"])
