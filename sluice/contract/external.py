@@ -39,9 +39,11 @@ class Source(External):
 
     def local(self, settings: Settings | None) -> Path:
         """The folder on this machine; what the settings read is downloaded if it is on S3."""
+        self._require_folder()
         return storage.local_path(self.uri) if storage.is_local(self.uri) else self._download(settings)
 
     def _files(self, settings: Settings | None) -> list[storage.StoredFile]:
+        self._require_folder()
         patterns = settings.source_files() if settings else ("*",)
         files = storage.list_files(self.uri, patterns)
         if not files:
@@ -53,6 +55,17 @@ class Source(External):
                 next_step="Name the folder that holds them with --data",
             )
         return files
+
+    def _require_folder(self) -> None:
+        """Refuse what is no folder on this machine; on S3 a prefix exists as soon as a file is below it."""
+        if storage.is_local(self.uri) and not (path := storage.local_path(self.uri)).is_dir():
+            raise InputError(
+                "the data folder isn't there",
+                where=path,
+                got="a file" if path.exists() else "nothing",
+                allowed="a folder that holds the recipe's files",
+                next_step="Correct DATA=<folder>, or --data",
+            )
 
     def _download(self, settings: Settings | None) -> Path:
         for file in self._files(settings):

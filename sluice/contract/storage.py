@@ -252,5 +252,7 @@ def storage_error(error: Exception, where: object) -> StorageError:
         "the store can't be read or written",
         where=where,
         got=str(error),
-        next_step="Check the address, AWS_ENDPOINT_URL, the region, the credentials and the network",
+        next_step="Check the address, AWS_ENDPOINT_URL, the region, the credentials and the network"
+        if str(where).startswith("s3://")
+        else "Check the path",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 from collections.abc import Sequence
 
@@ -17,16 +18,26 @@ def resolve(folder: pathlib.Path, patterns: Sequence[str], said_by: str) -> list
     """The files that names and globs mean, each once: sorted within a glob, in the order of the patterns.
 
     Raises:
-        InputError: the folder isn't there, or a pattern means no file.
+        InputError: the folder isn't there, a pattern means no file, or one may not be read.
     """
     if not folder.is_dir():
         raise InputError(
             "the data folder isn't there", where=folder, allowed="a folder", next_step="Correct DATA=<folder>"
         )
+    _require_permission(folder, os.R_OK | os.X_OK)
     found: dict[pathlib.Path, None] = {}
     for pattern in patterns:
         found.update(dict.fromkeys(_matches(folder, pattern, said_by)))
+    for path in found:
+        _require_permission(path, os.R_OK)
     return list(found)
+
+
+def _require_permission(path: pathlib.Path, mode: int) -> None:
+    if not os.access(path, mode):
+        raise InputError(
+            "this user may not read it", where=path, next_step="Give this user the right to read it"
+        )
 
 
 def _matches(folder: pathlib.Path, pattern: str, said_by: str) -> list[pathlib.Path]:

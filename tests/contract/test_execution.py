@@ -161,6 +161,16 @@ def test_a_source_without_the_files_asked_for_says_what_is_there(store):
         Source(storage.join(store, "raw")).digest(Wants())
 
 
+@pytest.mark.parametrize(("name", "got"), [("nowhere", "nothing"), ("a.csv", "a file")])
+def test_a_source_that_is_no_folder_is_told_apart_from_an_empty_one(tmp_path, name, got):
+    (tmp_path / "a.csv").write_text("1")
+    message = f"{tmp_path / name}: the data folder isn't there. Got: {got}. Allowed: a folder"
+    for look in (Source.digest, Source.local):
+        with pytest.raises(InputError) as refused:
+            look(Source((tmp_path / name).as_uri()), None)
+        assert message in str(refused.value)
+
+
 KILLED = """
 import os, signal, sys, pathlib
 sys.path.insert(0, sys.argv[2])

@@ -46,6 +46,15 @@ def test_a_folder_that_is_not_there_is_refused(folder):
     assert "the data folder isn't there" in refusal(folder / "nowhere")
 
 
+@pytest.mark.parametrize("locked", ["", "ledger.csv"])
+def test_a_folder_or_file_that_may_not_be_read_is_named(folder, locked, monkeypatch):
+    write(folder, "ledger.csv", "id,memo\n1,x\n")
+    monkeypatch.setattr("os.access", lambda path, mode: path != folder / locked)  # root may read anything
+    assert refusal(folder, files=["ledger.csv"]) == (
+        f"{folder / locked}: this user may not read it. Give this user the right to read it."
+    )
+
+
 def test_a_name_with_brackets_is_a_name_before_it_is_a_glob(folder):
     write(folder, "rows[1].csv", "id,memo\n1,x\n")
     assert column(read(folder, files=["rows[1].csv"]), "id") == ["1"]
