@@ -58,9 +58,15 @@ def lineage(uri: str) -> Lineage:
         ArtifactMissing: there is no manifest at `uri` itself. A parent that is gone is shown as such.
         ContractError: the manifest at `uri` itself can't be read.
     """
-    uri = storage.to_uri(uri)
+    uri = _manifest_uri(storage.to_uri(uri))
     manifest = read_manifest(uri)
     return lineage_of(Parent(name=manifest.kind, uri=uri, digest=manifest.digest))
+
+
+def _manifest_uri(uri: str) -> str:
+    """The manifest of an artifact whose folder was named instead."""
+    folder = storage.is_local(uri) and storage.local_path(uri).is_dir()
+    return storage.join(uri, MANIFEST) if folder else uri
 
 
 def lineage_of(recorded: Parent) -> Lineage:

@@ -62,6 +62,13 @@ def test_an_artifact_that_is_not_there_is_an_error_only_at_the_root(chain):
     assert lineage_of(recorded).found is Found.MISSING
 
 
+def test_an_artifacts_folder_means_its_manifest(chain):
+    folder = chain.model.uri.removesuffix(f"/{MANIFEST}")
+    assert lineage(folder) == lineage(chain.model.uri)
+    with pytest.raises(ArtifactMissing, match=f"{MANIFEST}: no artifact here"):
+        lineage(chain.root.as_uri())
+
+
 def test_artifacts_that_claim_each_other_as_parents_are_cut_off(chain):
     path = chain.root / "training" / MANIFEST
     manifest = json.loads(path.read_text())
