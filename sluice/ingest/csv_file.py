@@ -144,12 +144,17 @@ def _header_names(raw: bytes, name: str) -> tuple[str, ...]:
         text = raw.lstrip(b"\r\n").decode("utf-8")
     except UnicodeDecodeError:
         raise InputError(
-            "the header is not UTF-8", where=name, got=readable(raw), next_step="Save the file as CSV UTF-8"
+            "the header is not UTF-8", where=name, got=_printable(raw), next_step="Save the file as CSV UTF-8"
         ) from None
     names = tuple(next(csv.reader(io.StringIO(text, newline=""))))
     if len(names) == 1:
         _refuse_other_delimiters(names[0], name)
     return names
+
+
+def _printable(raw: bytes) -> str:
+    """What a terminal can show: a binary file's first line holds control characters, too."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in readable(raw))
 
 
 def _refuse_utf16(head: bytes, name: str) -> None:

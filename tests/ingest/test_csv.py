@@ -197,6 +197,10 @@ REFUSED = {
     "no name": (b"id,,memo\n1,2,3\n", "the header has a column without a name. Got: column 2 ('')."),
     "open header": (b'id,"memo\n1,x\n', "rows.csv line 1: the header's quotes are broken. Got: id,\"memo."),
     "latin header": (b"id,caf\xe9\n1,x\n", "the header is not UTF-8. Got: id,caf\\xe9."),
+    "binary": (
+        b"\x7fELF\x01\x00\xd0a\x1b[2J\n\x00",
+        r"the header is not UTF-8. Got: \x7fELF\x01\x00\xd0a\x1b[2J.",
+    ),
     "semicolons": (b"id;memo\n1;x\n", "the file seems to be separated by semicolons. Got: 'id;memo'."),
     "tabs": (b"id\tmemo\n1\tx\n", "the file seems to be separated by tabs."),
     "zip": (
