@@ -87,6 +87,8 @@ def _problems(account: Account, labels: Counter[str | None], recipe: Recipe) -> 
             f"{recipe.data.quarantine_limit:.3%}), such as {_examples(account)}"
         )
     kept = _kept_classes(labels, recipe)
+    if not labels:
+        return  # no row could be read: that was said, and nothing is known about the labels
     if not any(label is not None for label in labels):
         yield f"the label column {recipe.columns.label} holds nothing but nulls"
     elif len(kept) < 2:

@@ -95,6 +95,12 @@ def test_a_label_of_nothing_but_nulls_is_refused(checked):
         checked(csv_text(parcels(kind=None)))
 
 
+def test_where_no_row_can_be_read_nothing_is_said_about_labels(checked):
+    with pytest.raises(InputError, match="2 of 2 rows can't be read") as caught:
+        checked(csv_text(parcels()).splitlines()[0] + "\nragged,row\nragged,row\n")
+    assert "label" not in message(caught)
+
+
 def test_a_label_of_one_class_is_refused(checked):
     with pytest.raises(
         InputError, match="the label column kind has 1 classes with at least 2 rows; two are needed"
