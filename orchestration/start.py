@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from orchestration.display import Display, summary
 from orchestration.pipeline import build
@@ -58,7 +59,7 @@ def start(request: Request, console: Console) -> RunRecord:
     registry = RegistryHome.of_store(store)  # refused now, not after an hour of training
     graph, display = build(), Display(console)
     arguments = {
-        "data": find_data(request, recipe, store, console.print),
+        "data": find_data(request, recipe, store, lambda said: console.print(Text(said), soft_wrap=True)),
         "rows": request.rows,
         "thresholds": request.thresholds,
         "registry": registry.uri,

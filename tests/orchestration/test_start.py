@@ -52,6 +52,14 @@ def test_a_sample_is_made_once(here):
     assert len(samples(here)) == 1
 
 
+def test_the_sample_is_named_as_it_is_even_on_a_narrow_screen(here, monkeypatch):
+    monkeypatch.setattr("orchestration.start.LocalRunner.run", lambda runner: runner.record)
+    narrow = here / "a folder [bold] with blanks"
+    console = Console(file=StringIO(), width=20)
+    start(Request(here / "parcels.yaml", str(narrow)), console)
+    assert f"making the sample {narrow}/samples/parcels-" in console.file.getvalue()
+
+
 def test_another_generator_makes_another_sample(here):
     before, _ = found(here)
     (here / "parcels_sample.py").write_text(GENERATOR.format(text="other"))
