@@ -74,12 +74,12 @@ class LocalRunner:
     def run(self) -> RunRecord:
         """Run every step whose gates open; returns the finished record.
 
-        An interruption (Ctrl-C, SIGTERM) stops every process, leaves no staging folder, and is recorded.
+        An interruption (Ctrl-C, SIGTERM, a closed terminal) stops every process, leaves no staging folder, and is recorded.
 
         Raises:
             StepFailed: a step failed. Steps that were running beside it were allowed to finish.
         """
-        with _sigterm_interrupts():
+        with _signals_interrupt():
             try:
                 self._run_steps()
             except KeyboardInterrupt:
@@ -301,8 +301,8 @@ def _signal_group(process: subprocess.Popen[str], number: signal.Signals) -> Non
 
 
 @contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
-    """SIGTERM means the same as Ctrl-C while a run is on."""
+def _signals_interrupt() -> Iterator[None]:
+    """SIGTERM means the same as Ctrl-C while a run is on, and so does a terminal that is closed."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -310,8 +310,12 @@ def _sigterm_interrupts() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    heeded = [
+        n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN
+    ]  # nohup
+    before = {number: signal.signal(number, interrupt) for number in heeded}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -162,7 +162,7 @@ def wait_until(condition, seconds=15.0):
     return condition()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interruption_leaves_no_process_and_no_half_artifact(tmp_path, number):
     process = start_slow_run(tmp_path)
     assert processes_of(tmp_path)
