@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sluice.contract import SluiceError
+from sluice.contract.home import ensure_home
 
 REFUSED = 3
 """The exit status of a run that a gate refused."""
@@ -21,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0; 1 after an error, which is printed; 3 if a gate refused; 130 after Ctrl-C.
     """
+    ensure_home()
     options = _parser().parse_args(argv)
     try:
         status = int(options.run(options))

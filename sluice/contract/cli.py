@@ -18,6 +18,7 @@ from sluice.contract import progress, storage
 from sluice.contract.component import Component, Metrics
 from sluice.contract.errors import InputError, SluiceError
 from sluice.contract.execution import Call, run
+from sluice.contract.home import ensure_home
 
 
 def main(function: Callable[..., Metrics], argv: Sequence[str] | None = None) -> int:
@@ -26,6 +27,7 @@ def main(function: Callable[..., Metrics], argv: Sequence[str] | None = None) ->
     Returns:
         The exit status: 0, or 1 after printing the family's error.
     """
+    ensure_home()
     component = Component.of(function)
     options = vars(_parser(component).parse_args(argv))
     if options.pop("schema"):
