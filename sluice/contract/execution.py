@@ -283,6 +283,8 @@ def revision(checkout: Path) -> str | None:
         return os.environ["SLUICE_REVISION"]
     command = [
         "git",
+        "-c",
+        f"safe.directory={checkout}",  # another user's checkout, too, may say its own revision
         "-C",
         str(checkout),
         "describe",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from sluice.contract import (
     run,
     storage,
 )
+from sluice.contract.execution import revision
 from sluice.contract.fingerprint import fingerprint_of
 
 from . import builders
@@ -169,6 +171,14 @@ def test_a_source_that_is_no_folder_is_told_apart_from_an_empty_one(tmp_path, na
         with pytest.raises(InputError) as refused:
             look(Source((tmp_path / name).as_uri()), None)
         assert message in str(refused.value)
+
+
+def test_another_users_checkout_says_its_revision_too(monkeypatch, repository):
+    if not (repository / ".git").exists():
+        pytest.skip("an exported tree has no revision")
+    monkeypatch.delenv("SLUICE_REVISION", raising=False)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert re.fullmatch(r"[0-9a-f]{40}\+?", revision(repository) or "")
 
 
 KILLED = """
