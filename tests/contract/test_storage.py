@@ -89,9 +89,7 @@ def test_an_unreachable_s3_is_named_with_what_to_check(monkeypatch):
 
 def test_a_file_in_a_folders_place_is_nothing_to_search_the_network_for(tmp_path):
     (tmp_path / "store").write_text("")
-    with pytest.raises(
-        StorageError, match=r"store/x: the store can't be .*Got: .* Check the path"
-    ) as error:
+    with pytest.raises(StorageError, match=r"store/x: the store can't be .*Got: .* Check the path") as error:
         storage.write_bytes((tmp_path / "store" / "x").as_uri(), b"")
     assert "AWS" not in str(error.value)
 

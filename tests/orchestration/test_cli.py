@@ -165,3 +165,20 @@ def test_a_reader_that_leaves_early_is_no_error(repository, recipe_file):
     with process.stderr:
         assert process.stderr.read() == ""
     assert process.wait(20) == 0
+
+
+def test_a_python_without_the_packages_is_told_which_to_take(repository):
+    bare = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", BARE.format(root=str(repository))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (bare.returncode, bare.stdout) == (1, "")
+    assert "Set up with `make setup`, then use .venv/bin/python" in bare.stderr
+    assert "Traceback" not in bare.stderr
+
+
+BARE = (
+    "import runpy, sys; sys.path.insert(0, {root!r}); runpy.run_module('orchestration', run_name='__main__')"
+)
