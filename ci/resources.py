@@ -46,7 +46,7 @@ class Unavailable(Exception):
 def main() -> None:
     try:
         if not WORDNET.exists():
-            print(f"resources: WordNet from {fetch(WORDNET)} is in {WORDNET.name}", flush=True)
+            print(f"resources: WordNet from {fetch(WORDNET)} is in {WORDNET}", flush=True)
         verify(WORDNET)
     except ResourceError as error:
         sys.exit(f"resources: {error}")
