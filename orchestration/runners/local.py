@@ -289,7 +289,7 @@ def _unexplained(status: int, log: Path) -> str:
     if status == 0:
         end = "finished, but not what was asked for: its code, recipe or data changed while it worked. Run again"
     elif status < 0:
-        end = f"was killed by signal {signal.Signals(-status).name} without saying why"
+        end = f"was killed by signal {signal.Signals(-status).name} without saying why (SIGKILL: often for lack of memory)"
     else:
         end = f"ended with status {status} without saying why"
     return f"The step's process {end}. Its log: {log}"
