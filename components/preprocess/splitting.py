@@ -37,7 +37,7 @@ def split(
     Without groups each class has its share of each split, exact to one row, and at least one training row if it has
     two; unstratified, that goes for all rows together, and the training row too. With groups, whole groups are dealt
     to the split that lacks most rows, class by class of their most frequent label, whatever their size; only a group
-    larger than a whole split goes to training.
+    more than twice as large as a split is to be goes to training.
 
     Args:
         row_ids: int64.
@@ -99,8 +99,8 @@ def _split_groups(
     strata = _most_frequent(labels, unit_of_row) if settings.stratify else np.zeros(len(units), np.int64)
     order = np.lexsort((seeded(units, settings.seed, "split"), strata))
     # Where a unit goes must not depend on its size, or large groups would all end up in training and the other splits
-    # would hold small ones only. The exception: a unit larger than a whole split.
-    room = (shares * len(labels)).tolist()
+    # would hold small ones only. The exception: a unit more than twice as large as the split is to be.
+    room = (2 * shares * len(labels)).tolist()
     owed = (shares * sizes.mean()).tolist()
     parts = np.empty(len(units), np.int8)
     for unit, size in zip(order.tolist(), sizes[order].tolist(), strict=True):

@@ -129,6 +129,12 @@ SCRIPT = """
 """
 
 
+def heed_signals() -> None:
+    """Whatever started the tests may ignore signals, as a shell's background job or nohup does; children inherit that."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start_slow_run(store: Path) -> subprocess.Popen:
     """A run in a process of its own that is inside its second step for a minute."""
     process = subprocess.Popen(
@@ -136,6 +142,7 @@ def start_slow_run(store: Path) -> subprocess.Popen:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        preexec_fn=heed_signals,
     )
     with process.stdout as said:
         assert said.readline() == "adding\n"

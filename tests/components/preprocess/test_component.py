@@ -276,7 +276,7 @@ def test_nothing_but_results_is_left_in_the_store(place):
         (
             [parcel(n, sender=f"s-{n % 2}") for n in range(60)],
             {"columns": {"group": "sender"}},
-            "split: the test split is empty. Got: 60 rows in groups of sender for the shares 0.6, 0.2, 0.2. "
+            "split: the validation and the test split are empty. Got: 60 rows in groups of sender for the shares 0.6, 0.2, 0.2. "
             "Allowed: at least one row, or one whole group, in each split. Give more rows, or change the recipe's split.",
         ),
     ],

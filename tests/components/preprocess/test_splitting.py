@@ -134,8 +134,15 @@ def test_large_groups_are_in_every_split_not_only_in_training():
     assert shares == pytest.approx([0.8, 0.8, 0.8], abs=0.1)
 
 
-def test_a_group_larger_than_a_whole_split_goes_to_training():
+def test_a_group_far_larger_than_a_split_goes_to_training():
     groups = np.repeat([0, *range(1, 61)], [40, *[1] * 60]).astype(np.uint64)
     for seed in range(20):
         parts = split(np.arange(100), np.zeros(100, np.int32), groups, how(seed=seed))
         assert set(parts[groups == 0].tolist()) == {TRAINING}
+
+
+def test_nine_equal_groups_fill_every_split():
+    groups = np.repeat(np.arange(9), 10).astype(np.uint64)
+    for seed in range(20):
+        parts = split(np.arange(90), np.zeros(90, np.int32), groups, how(seed=seed))
+        assert np.bincount(parts, minlength=3).tolist() == [70, 10, 10]
