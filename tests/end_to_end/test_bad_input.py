@@ -149,5 +149,5 @@ def test_a_recipe_and_data_that_are_not_there_are_told(place):
     done = place.type("run", place.recipe_path, "--store", place.store)
     assert "this recipe needs data" in done.err
     done = place.type("run", place.recipe_path, "--data", place.root / "nowhere", "--store", place.store)
-    assert "the data folder holds none of the recipe's files" in done.err
+    assert "nowhere: the data folder isn't there. Got: nothing" in done.err
     assert nothing_was_made(place)
