@@ -32,6 +32,11 @@ COMPONENTS = {
         def plain(values: Output[Table]) -> Metrics:
             '''Write a table without promising any role.'''
         """,
+    "look": """
+        def look(raw: Source, seen: Output[Report]) -> Metrics:
+            '''Look at raw files.'''
+            return Metrics()
+        """,
     "total": """
         class TotalMetrics(Metrics):
             total: float

@@ -215,11 +215,17 @@ def test_two_runs_side_by_side_agree_on_one_result(tmp_path):
     assert len(list((tmp_path / "steps" / "total").iterdir())) == 1
 
 
-def test_data_that_changes_while_a_step_works_is_named(tmp_path, monkeypatch):
-    graph = emit_and_total(count=1)
-    command = LocalRunner.run.__globals__["command_line"]
-    monkeypatch.setattr(
-        "orchestration.runners.local.command_line", lambda call, uri: [*command(call, uri), "--count=2"]
-    )
-    with pytest.raises(StepFailed, match="changed while it worked. Run again"):
-        run(graph, tmp_path)
+def test_data_that_changes_while_a_step_works_is_named(tmp_path):
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "file").write_text("as it was when the step was started")
+    graph = Graph("small")
+    graph.step("look", raw=raw.as_uri())
+
+    def change(record):
+        if record.steps["look"].state is State.RUNNING:
+            (raw / "file").write_text("as the step's process finds it")
+
+    with pytest.raises(StepFailed, match=r"changed while it worked\. Run again"):
+        run(graph, tmp_path / "store", change)
+    assert run(graph, tmp_path / "store").outcome == "done"
