@@ -38,7 +38,9 @@ def main() -> None:
         locks = dict(zip(limits, pool.map(compiled, limits, limits.values()), strict=True))
 
     bare = {path.parent: hashed(path) for path in sorted(ROOT.glob("components/*/requirements-bare.in"))}
-    write(DEV, dev, [line for lines in bare.values() for line in lines])
+    whole = {pin.split("==")[0] for pin in pins(dev)}  # the SageMaker SDK is here with all that it asks for
+    alone = dict.fromkeys(line for lines in bare.values() for line in lines)
+    write(DEV, dev, [line for line in alone if line.split("==")[0].lower() not in whole])
     for path, body in locks.items():
         write(path, body, bare.get(ROOT / path.parent, []))
 
