@@ -11,6 +11,8 @@ SluiceError
 │   └── SchemaMismatch     a column is missing, dropped or retyped
 ├── WiringError            the graph connects what doesn't fit together
 ├── StorageError           the store can't be reached, or its disk is full
+├── AwsError               AWS refuses or can't be reached
+│   └── AwsNotFound        what was asked for is not there
 ├── TrainingFailed         the loss is not finite, or the export disagrees with the model
 ├── RegistryError          the model registry refuses
 └── StepFailed             a step of the pipeline ended without a result
@@ -110,6 +112,14 @@ class WiringError(SluiceError):
 
 class StorageError(SluiceError):
     """The store can't be reached, or its disk is full."""
+
+
+class AwsError(SluiceError):
+    """AWS refuses, or can't be reached."""
+
+
+class AwsNotFound(AwsError):
+    """AWS does not have what was asked for: no such name in this region and account."""
 
 
 class TrainingFailed(SluiceError):
