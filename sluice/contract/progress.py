@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 PREFIX = "@sluice "
 """What starts a line that a runner reads."""
+
+listeners: list[Callable[[str, float | None], None]] = []
+"""Called with every report's message and fraction."""
 
 
 def report(message: str, fraction: float | None = None) -> None:
@@ -18,6 +22,8 @@ def report(message: str, fraction: float | None = None) -> None:
         message: a few words.
         fraction: how much of the component's work is done, 0 to 1.
     """
+    for listener in listeners:
+        listener(message, fraction)
     if os.environ.get("SLUICE_RUNNER"):
         emit({"progress": message, "fraction": fraction})
     else:

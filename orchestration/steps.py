@@ -1,0 +1,335 @@
+"""Compiles the graph to a SageMaker pipeline of `@step`s, ConditionSteps and FailSteps: without AWS, credentials or network.
+
+Beside the definition this gives what it refers to, the SDK's payloads for the jobs, as bytes by S3 URI. Whoever upserts
+uploads these first. Nothing else in Sluice imports the SDK.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from orchestration.environment import Environment, Image, Retries, image_of
+from orchestration.graph import Gate, Graph, OutputOf, PipelineParameter, Step
+from sluice.contract import InputError
+from sluice.job import NOT_GIVEN, run_step
+
+if TYPE_CHECKING:
+    from sagemaker.mlops.workflow.function_step import DelayedReturn
+    from sagemaker.mlops.workflow.pipeline import Pipeline
+
+CHECKPOINTS = "/opt/ml/checkpoints"
+"""The folder that SageMaker keeps in step with S3 while a spot job works."""
+RECIPE = "recipe"
+"""The pipeline parameter that is not the graph's: the recipe's URI."""
+LIBRARY = "3.27.0"
+"""The SDK's version. Its scripts lie in a folder of that name, so that another version overwrites none of them."""
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled pipeline.
+
+    Attributes:
+        definition: the pipeline definition, JSON text.
+        objects: what has to stand at the S3 URIs that it refers to.
+    """
+
+    definition: str
+    objects: Mapping[str, bytes]
+
+
+def compile_pipeline(graph: Graph, environment: Environment, images: Mapping[str, Image]) -> Compiled:
+    """Compile the graph for an environment.
+
+    Raises:
+        InputError: an image is missing, or only known by a tag.
+    """
+    _require_pinned(graph, images)
+    with _nobody(environment), _quiet(), _captured_uploads() as objects:
+        session = _offline_session(environment)
+        definition = pipeline_of(graph, environment, images, session).definition()
+    return Compiled(_with_checkpoints(definition, environment), dict(objects))
+
+
+def pipeline_of(
+    graph: Graph, environment: Environment, images: Mapping[str, Image], session: Any, instance: str = ""
+) -> Pipeline:
+    """The graph as the SDK's pipeline.
+
+    Args:
+        graph: the graph.
+        environment: where it runs.
+        images: the images by component.
+        session: the SDK's session: one that can't reach anything, or its local mode's.
+        instance: this instance type for every step instead of a parameter for each (`local` in local mode).
+    """
+    from sagemaker.mlops.workflow.pipeline import Pipeline
+
+    builder = _Builder(graph, environment, images, instance)
+    steps = builder.behind(None)
+    return Pipeline(
+        name=environment.pipeline,
+        parameters=list(builder.parameters.values()),
+        steps=steps,
+        sagemaker_session=session,
+        pipeline_experiment_config=None,
+    )
+
+
+def sdk_settings(environment: Environment) -> dict[str, Any]:
+    """The SDK's configuration: no telemetry, payloads under the environment's prefix, encrypted with its key."""
+    function: dict[str, Any] = {
+        "S3RootUri": f"{environment.store}/code/{LIBRARY}",
+        "IncludeLocalWorkDir": False,
+    }
+    if environment.kms_key:
+        function["S3KmsKeyId"] = environment.kms_key
+    modules = {"TelemetryOptOut": True, "RemoteFunction": function}
+    return {"SchemaVersion": "1.0", "SageMaker": {"PythonSDK": {"Modules": modules}}}
+
+
+class _Builder:
+    """Makes the SDK's objects, in the graph's order: a step is there before another one takes its outputs."""
+
+    def __init__(
+        self, graph: Graph, environment: Environment, images: Mapping[str, Image], instance: str
+    ) -> None:
+        self.graph, self.environment, self.images, self.instance = graph, environment, images, instance
+        self.parameters = self._declared()
+        self.results: dict[str, DelayedReturn] = {}
+
+    def behind(self, gate: str | None) -> list[Any]:
+        """What stands directly behind a gate, or before all of them; later gates nest."""
+        steps: list[Any] = [self._step(step) for step in self.graph.steps.values() if step.gate == gate]
+        return steps + [self._gate(inner) for inner in self.graph.gates.values() if inner.gate == gate]
+
+    def _declared(self) -> dict[str, Any]:
+        from sagemaker.core.workflow.parameters import ParameterString
+
+        defaults = {RECIPE: None, **{name: p.default for name, p in self.graph.parameters.items()}}
+        defaults["registry"] = self.environment.model_registry
+        required = {RECIPE, "data"}
+        found = {
+            name: ParameterString(name, default_value=None if name in required else str(value or NOT_GIVEN))
+            for name, value in defaults.items()
+        }
+        if not self.instance:
+            for step in self.graph.steps:
+                name = f"{step}-instance-type"
+                found[name] = ParameterString(name, default_value=self.environment.step(step).instance_type)
+        return found
+
+    def _step(self, step: Step) -> DelayedReturn:
+        from sagemaker.mlops.workflow.function_step import step as sdk_step
+
+        values = {name: self._value(argument) for name, argument in step.arguments.items()}
+        given = [part for name, value in values.items() if value is not None for part in (name, value)]
+        wrapped = sdk_step(run_step, **self._job(step))
+        self.results[step.name] = wrapped(step.component.name, self.parameters[RECIPE], *given)
+        return self.results[step.name]
+
+    def _value(self, argument: Any) -> Any:
+        if isinstance(argument, PipelineParameter):
+            return self.parameters[argument.name]
+        if isinstance(argument, OutputOf):
+            return self.results[argument.step]["outputs"][argument.output]
+        return None if argument is None else str(argument)
+
+    def _job(self, step: Step) -> dict[str, Any]:
+        """What the SDK's decorator is told of a step's job."""
+        settings, vpc = self.environment.step(step.name), self.environment.vpc
+        return {
+            "name": step.name,
+            "display_name": step.name,
+            "description": step.component.summary,
+            "image_uri": image_of(step.component.name, self.images).uri,
+            "instance_type": self.instance or self.parameters[f"{step.name}-instance-type"],
+            "volume_size": settings.volume_gb,
+            "max_runtime_in_seconds": 60 * settings.maximum_minutes,
+            "keep_alive_period_in_seconds": 60 * settings.keep_alive_minutes,
+            "use_spot_instances": settings.spot is not None,
+            "max_wait_time_in_seconds": 60 * settings.spot.maximum_wait_minutes if settings.spot else None,
+            "role": self.environment.role_of(step.name),
+            "subnets": list(vpc.subnets) if vpc else None,
+            "security_group_ids": list(vpc.security_groups) if vpc else None,
+            "volume_kms_key": self.environment.kms_key,
+            "tags": [{"Key": key, "Value": value} for key, value in self.environment.tags.items()],
+            "environment_variables": self._variables(step),  # a dict of its own: the SDK writes into it
+            "retry_policies": None if self.instance else _retries(settings.retries),
+        }
+
+    def _variables(self, step: Step) -> dict[str, Any]:
+        from sagemaker.core.workflow.execution_variables import ExecutionVariables
+
+        variables: dict[str, Any] = {
+            "SLUICE_STORE": self.environment.store,
+            "SLUICE_STEP": step.name,
+            "SLUICE_EXECUTION": ExecutionVariables.PIPELINE_EXECUTION_ID,
+        }
+        if self.environment.status_table:
+            variables["SLUICE_STATUS_TABLE"] = self.environment.status_table
+        if self.environment.endpoint:
+            variables["AWS_ENDPOINT_URL"] = self.environment.endpoint
+        if self.environment.step(step.name).spot:
+            variables["SLUICE_CHECKPOINTS"] = CHECKPOINTS
+        return {**variables, **self.environment.step(step.name).environment}
+
+    def _gate(self, gate: Gate) -> Any:
+        from sagemaker.core.workflow.conditions import ConditionEquals
+        from sagemaker.core.workflow.functions import Join
+        from sagemaker.mlops.workflow.condition_step import ConditionStep
+        from sagemaker.mlops.workflow.fail_step import FailStep
+
+        verdict = self.results[gate.verdict]
+        refused = FailStep(
+            name=f"{gate.name}-refused",
+            error_message=Join(on=" ", values=[f"{gate.refusal}:", verdict["reasons"]]),
+            description=gate.refusal,
+        )
+        return ConditionStep(
+            name=gate.name,
+            description=f"Opens only if {gate.verdict} passed.",
+            conditions=[ConditionEquals(left=verdict["passed"], right=True)],
+            if_steps=self.behind(gate.name),
+            else_steps=[refused],
+        )
+
+
+def _retries(retries: Retries) -> list[Any]:
+    """Throttling and service faults of Pipelines, and missing capacity and internal errors of the job."""
+    from sagemaker.mlops.workflow.retry import (
+        SageMakerJobExceptionTypeEnum as Job,
+    )
+    from sagemaker.mlops.workflow.retry import (
+        SageMakerJobStepRetryPolicy,
+        StepRetryPolicy,
+    )
+    from sagemaker.mlops.workflow.retry import (
+        StepExceptionTypeEnum as Service,
+    )
+
+    how = {
+        "max_attempts": retries.attempts,
+        "interval_seconds": retries.interval_seconds,
+        "backoff_rate": retries.backoff_rate,
+    }
+    return [
+        StepRetryPolicy([Service.SERVICE_FAULT, Service.THROTTLING], **how),
+        SageMakerJobStepRetryPolicy(
+            exception_types=[Job.RESOURCE_LIMIT],
+            failure_reason_types=[Job.INTERNAL_ERROR, Job.CAPACITY_ERROR],
+            **how,
+        ),
+    ]
+
+
+def _with_checkpoints(definition: str, environment: Environment) -> str:
+    """Give every spot step a checkpoint folder on S3, one per execution. The SDK's decorator has no argument for it."""
+    content = json.loads(definition)
+    for step in _jobs(content["Steps"]):
+        if step["Arguments"]["EnableManagedSpotTraining"]:
+            place = [
+                f"{environment.store}/checkpoints",
+                {"Get": "Execution.PipelineExecutionId"},
+                step["Name"],
+            ]
+            step["Arguments"]["CheckpointConfig"] = {
+                "S3Uri": {"Std:Join": {"On": "/", "Values": place}},
+                "LocalPath": CHECKPOINTS,
+            }
+    return json.dumps(content)
+
+
+def _jobs(steps: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for step in steps:
+        if step["Type"] == "Training":
+            yield step
+        for branch in ("IfSteps", "ElseSteps"):
+            yield from _jobs(step["Arguments"].get(branch, []))
+
+
+def _require_pinned(graph: Graph, images: Mapping[str, Image]) -> None:
+    for name in dict.fromkeys(step.component.name.split(".")[0] for step in graph.steps.values()):
+        image = image_of(name, images)
+        if not image.pinned:
+            raise InputError(
+                "the image is named by a tag, which can come to mean another image",
+                where=f"component {name}",
+                got=image.uri,
+                allowed="repository@sha256:…",
+                next_step=f"Push it, which records its digest: make push C={name}",
+            )
+
+
+def _offline_session(environment: Environment) -> Any:
+    """A session that never reaches AWS: the credentials are no one's, and the bucket is not looked for."""
+    import boto3
+    from sagemaker.core.helper.session_helper import Session
+
+    nobody = boto3.Session(
+        aws_access_key_id="compile", aws_secret_access_key="compile", region_name=environment.region
+    )
+    session = Session(nobody, default_bucket=environment.bucket, sagemaker_config=sdk_settings(environment))
+    session._default_bucket = environment.bucket
+    return session
+
+
+@contextmanager
+def _nobody(environment: Environment) -> Iterator[None]:
+    """Hide this user's AWS settings. The SDK makes clients while it is imported, and these only need a region."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    with mock.patch.dict(os.environ, {**own, "AWS_DEFAULT_REGION": environment.region}, clear=True):
+        yield
+
+
+@contextmanager
+def _captured_uploads() -> Iterator[dict[str, bytes]]:
+    """Keep what the SDK would upload while it compiles, by S3 URI."""
+    from sagemaker.core.s3 import S3Uploader
+
+    kept: dict[str, bytes] = {}
+
+    def upload(local_path: str, desired_s3_uri: str, *_: Any, **__: Any) -> str:
+        source = Path(local_path)
+        files = [file for file in source.rglob("*") if file.is_file()] if source.is_dir() else [source]
+        base = source if source.is_dir() else source.parent
+        for file in files:
+            kept[f"{desired_s3_uri}/{file.relative_to(base).as_posix()}"] = file.read_bytes()
+        return desired_s3_uri
+
+    def upload_bytes(b: bytes, s3_uri: str, *_: Any, **__: Any) -> str:
+        kept[s3_uri] = b
+        return s3_uri
+
+    def upload_text(body: str, desired_s3_uri: str, *_: Any, **__: Any) -> str:
+        kept[desired_s3_uri] = body.encode()
+        return desired_s3_uri
+
+    with (
+        mock.patch.object(S3Uploader, "upload", staticmethod(upload)),
+        mock.patch.object(S3Uploader, "upload_bytes", staticmethod(upload_bytes)),
+        mock.patch.object(S3Uploader, "upload_string_as_file_body", staticmethod(upload_text)),
+    ):
+        yield kept
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The SDK says much while it compiles, and nothing that this command's reader can use."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
