@@ -15,6 +15,7 @@ SluiceError
 │   └── AwsNotFound        what was asked for is not there
 ├── TrainingFailed         the loss is not finite, or the export disagrees with the model
 ├── RegistryError          the model registry refuses
+├── ImageError             an image can't be built, pushed, found or run
 └── StepFailed             a step of the pipeline ended without a result
 
 A gate that refuses is no error: the run ends with its reasons and an exit status of its own.
@@ -128,6 +129,10 @@ class TrainingFailed(SluiceError):
 
 class RegistryError(SluiceError):
     """The model registry refuses."""
+
+
+class ImageError(SluiceError):
+    """An image can't be built, pushed, found or run."""
 
 
 class StepFailed(SluiceError):
