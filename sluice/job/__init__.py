@@ -5,6 +5,6 @@ It is in every image and imports nothing of the SageMaker SDK.
 
 from __future__ import annotations
 
-from sluice.job.step import NOT_GIVEN, run_step
+from sluice.job.step import NOT_GIVEN, record_uri, run_step
 
-__all__ = ["NOT_GIVEN", "run_step"]
+__all__ = ["NOT_GIVEN", "record_uri", "run_step"]

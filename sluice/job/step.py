@@ -39,7 +39,9 @@ def run_step(component: str, recipe: str, *given: str) -> dict[str, Any]:
     try:
         with telling(os.environ):
             call = make_call(component, recipe, dict(zip(given[::2], given[1::2], strict=True)), os.environ)
-            return _strict(answer(call, run(call)))
+            said = _strict(answer(call, run(call)))
+            _record(said, os.environ)
+            return said
     except BaseException as error:  # noqa: BLE001 — the job's border: everything becomes a message and a status
         _fail(component, error)
 
@@ -86,6 +88,19 @@ def _strict(said: dict[str, Any]) -> dict[str, Any]:
     """The same, through JSON: what is no finite builtin is refused here, and not by the step that reads it."""
     plain: dict[str, Any] = json.loads(json.dumps(said, allow_nan=False))
     return plain
+
+
+def record_uri(store: str, execution: str, step: str) -> str:
+    """Where a step of an execution leaves which result it ended with: `{"result": <the result's folder>}`."""
+    return storage.join(store, "executions", execution, f"{step}.json")
+
+
+def _record(said: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+    """Leave the record: only an execution that had exactly a result may lend it to a later one."""
+    if {"SLUICE_EXECUTION", "SLUICE_STEP"} <= environment.keys():
+        store = storage.to_uri(environment["SLUICE_STORE"])
+        uri = record_uri(store, environment["SLUICE_EXECUTION"], environment["SLUICE_STEP"])
+        storage.write_bytes(uri, json.dumps({"result": said["result"]}).encode())
 
 
 def _fail(component: str, error: BaseException) -> NoReturn:
