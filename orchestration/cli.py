@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from orchestration.runners import RUNNERS
 from sluice.contract import SluiceError
 from sluice.contract.home import ensure_home
 
@@ -41,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from orchestration.compile import add_compile_parser
     from orchestration.models import add_models_parser
 
     parser = argparse.ArgumentParser(prog="python -m orchestration", description="Sluice's command line.")
@@ -50,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_why(verbs)
     _add_lineage(verbs)
     add_models_parser(verbs)
+    add_compile_parser(verbs)
     _add_docs(verbs)
     return parser
 
@@ -69,16 +72,47 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         metavar="NAME=VALUE,…",
         help="the metric gate's thresholds instead of the recipe's",
     )
+    verb.add_argument(
+        "--runner",
+        choices=RUNNERS,
+        default=RUNNERS[0],
+        help="where steps run: as processes or as containers here, in SageMaker's local mode, in SageMaker",
+    )
+    verb.add_argument(
+        "--images",
+        type=Path,
+        metavar="FILE",
+        help="the record of built images (default: orchestration/environments/images.yaml)",
+    )
+    verb.add_argument(
+        "--environment", type=Path, metavar="FILE", help="the environment file, for a runner on SageMaker"
+    )
     verb.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> int:
+    from importlib import import_module
+
     from rich.console import Console
 
+    from orchestration.environment import IMAGES
     from orchestration.start import Request, start
 
-    request = Request(options.recipe, options.store, options.data, options.rows, options.thresholds)
-    record = start(request, Console(highlight=False))
+    request = Request(
+        recipe=options.recipe,
+        store=options.store,
+        data=options.data,
+        rows=options.rows,
+        thresholds=options.thresholds,
+        runner=options.runner,
+        images=options.images or IMAGES,
+        environment=options.environment,
+    )
+    console = Console(highlight=False)
+    if request.runner.startswith("sagemaker"):
+        runner = import_module(f"orchestration.runners.{request.runner.replace('-', '_')}")
+        return int(runner.run(request, console))
+    record = start(request, console)
     return REFUSED if record.outcome.startswith("refused") else 0
 
 

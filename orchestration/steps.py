@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +58,68 @@ def compile_pipeline(graph: Graph, environment: Environment, images: Mapping[str
         session = _offline_session(environment)
         definition = pipeline_of(graph, environment, images, session).definition()
     return Compiled(_with_checkpoints(definition, environment), dict(objects))
+
+
+@dataclass(frozen=True)
+class LocalExecution:
+    """How an execution in the SDK's local mode ended.
+
+    Attributes:
+        identity: the execution's id.
+        status: SageMaker's word: Succeeded or Failed.
+        failed: the step that failed; empty if none did.
+        reason: why it failed.
+        seconds: how long each step that was run took.
+    """
+
+    identity: str
+    status: str
+    failed: str
+    reason: str
+    seconds: Mapping[str, float]
+
+
+def run_in_local_mode(
+    graph: Graph,
+    environment: Environment,
+    images: Mapping[str, Image],
+    arguments: Mapping[str, str],
+    folder: Path,
+    watch: Callable[[str], None],
+) -> LocalExecution:
+    """Run the pipeline under the SDK's LocalPipelineSession: docker-compose as SageMaker, `environment.endpoint` as S3.
+
+    Args:
+        graph: the graph.
+        environment: where it runs; its `endpoint` is an address that containers reach.
+        images: the images by component, on this machine's engine.
+        arguments: the pipeline's parameters.
+        folder: an empty folder on this machine for the containers' files.
+        watch: told when a step starts or ends, in the SDK's words.
+    """
+    with warnings.catch_warnings(), _heard(watch):
+        warnings.simplefilter("ignore")
+        from sagemaker.mlops.local import LocalPipelineSession
+
+        session = LocalPipelineSession(
+            default_bucket=environment.bucket, sagemaker_config=sdk_settings(environment)
+        )
+        session._default_bucket = environment.bucket
+        session.config = {"local": {"container_root": str(folder)}}
+        pipeline = pipeline_of(graph, environment, images, session, instance="local")
+        session.create_pipeline(pipeline, environment.pipeline)
+        execution = session.start_pipeline_execution(environment.pipeline, PipelineParameters=dict(arguments))
+    steps = execution.list_steps()["PipelineExecutionSteps"]
+    failed = [step for step in steps if step["StepStatus"] == "Failed"]
+    return LocalExecution(
+        identity=execution.describe()["PipelineExecutionArn"],
+        status=execution.describe()["PipelineExecutionStatus"],
+        failed=failed[0]["StepName"] if failed else "",
+        reason=failed[0].get("FailureReason", "") if failed else "",
+        seconds={
+            step["StepName"]: step["EndTime"] - step["StartTime"] for step in steps if step.get("EndTime")
+        },
+    )
 
 
 def pipeline_of(
@@ -271,23 +333,24 @@ def _require_pinned(graph: Graph, images: Mapping[str, Image]) -> None:
 
 
 def _offline_session(environment: Environment) -> Any:
-    """A session that never reaches AWS: the credentials are no one's, and the bucket is not looked for."""
-    import boto3
+    """A session that never reaches AWS: its bucket is not looked for."""
     from sagemaker.core.helper.session_helper import Session
 
-    nobody = boto3.Session(
-        aws_access_key_id="compile", aws_secret_access_key="compile", region_name=environment.region
-    )
-    session = Session(nobody, default_bucket=environment.bucket, sagemaker_config=sdk_settings(environment))
+    session = Session(default_bucket=environment.bucket, sagemaker_config=sdk_settings(environment))
     session._default_bucket = environment.bucket
     return session
 
 
 @contextmanager
 def _nobody(environment: Environment) -> Iterator[None]:
-    """Hide this user's AWS settings. The SDK makes clients while it is imported, and these only need a region."""
+    """Work with no one's credentials. The SDK makes clients while it is imported, which otherwise look for real ones."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    with mock.patch.dict(os.environ, {**own, "AWS_DEFAULT_REGION": environment.region}, clear=True):
+    nobody = {
+        "AWS_ACCESS_KEY_ID": "nobody",
+        "AWS_SECRET_ACCESS_KEY": "nobody",
+        "AWS_DEFAULT_REGION": environment.region,
+    }
+    with mock.patch.dict(os.environ, {**own, **nobody}, clear=True):
         yield
 
 
@@ -320,6 +383,36 @@ def _captured_uploads() -> Iterator[dict[str, bytes]]:
         mock.patch.object(S3Uploader, "upload_string_as_file_body", staticmethod(upload_text)),
     ):
         yield kept
+
+
+class _Ear(logging.Handler):
+    def __init__(self, watch: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self.watch = watch
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.watch(record.getMessage())
+
+
+@contextmanager
+def _heard(watch: Callable[[str], None]) -> Iterator[None]:
+    """Hear what the SDK's local mode says of its steps, and nothing else of what it says."""
+    everything, steps = (
+        logging.getLogger("sagemaker"),
+        logging.getLogger("sagemaker.mlops.local.pipeline_entities"),
+    )
+    handler = _Ear(watch)
+    before = everything.level, steps.level
+    everything.setLevel(logging.ERROR)
+    steps.setLevel(logging.INFO)
+    steps.addHandler(handler)
+    steps.propagate = False
+    try:
+        yield
+    finally:
+        steps.removeHandler(handler)
+        everything.level, steps.level = before
+        steps.propagate = True
 
 
 @contextmanager
