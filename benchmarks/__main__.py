@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 
 from orchestration.graph import Graph
-from orchestration.runners.local import LocalRunner, command_line
+from orchestration.runners.local import Processes, command_line
+from orchestration.runners.walk import Runner
 from orchestration.runs import RunRecord
 from sluice.contract import Call
 
@@ -55,7 +56,9 @@ def sluice_chain() -> float:
     with tempfile.TemporaryDirectory() as store:
         graph = chain()
         record = RunRecord.start("chain", {}, list(graph.steps))
-        runner = LocalRunner(graph, Path(store).as_uri(), "", "file:///none", {}, record, lambda _: None)
+        runner = Runner(
+            graph, Path(store).as_uri(), "", "file:///none", {}, record, lambda _: None, Processes()
+        )
         began = time.perf_counter()
         runner.run()
         return time.perf_counter() - began
@@ -69,7 +72,7 @@ def bare_processes() -> float:
         for step in chain().steps.values():
             values = {name: value for name, value in step.arguments.items() if isinstance(value, str)}
             call = Call(step.component, Path(store).as_uri(), values | before)
-            subprocess.run(command_line(call, ""), check=True, capture_output=True)
+            subprocess.run(command_line(call), check=True, capture_output=True)
             before = {"before": call.output_uri("after")}
         return time.perf_counter() - began
 

@@ -17,8 +17,10 @@ from rich.console import Console
 from rich.text import Text
 
 from orchestration.display import Display, summary
+from orchestration.environment import IMAGES
 from orchestration.pipeline import build
-from orchestration.runners.local import LocalRunner
+from orchestration.runners.local import Processes
+from orchestration.runners.walk import Runner
 from orchestration.runs import RunRecord
 from sluice.contract import InputError, storage
 from sluice.recipe import Recipe, parse_recipe
@@ -36,6 +38,9 @@ class Request:
         data: the folder of raw files; a recipe with a sample generator beside it needs none.
         rows: how many rows to take.
         thresholds: the metric gate's thresholds instead of the recipe's.
+        runner: what runs the steps, one of `orchestration.runners.RUNNERS`.
+        images: the record of built images.
+        environment: the environment file.
     """
 
     recipe: Path
@@ -43,6 +48,9 @@ class Request:
     data: str | None = None
     rows: int | None = None
     thresholds: str = ""
+    runner: str = "local"
+    images: Path = IMAGES
+    environment: Path | None = None
 
 
 def start(request: Request, console: Console) -> RunRecord:
@@ -54,7 +62,7 @@ def start(request: Request, console: Console) -> RunRecord:
     """
     began = time.monotonic()
     text, recipe = read_recipe(request.recipe)
-    _check_thresholds(request.thresholds)
+    check_thresholds(request.thresholds)
     store = storage.to_uri(request.store)
     registry = RegistryHome.of_store(store)  # refused now, not after an hour of training
     graph, display = build(), Display(console)
@@ -67,7 +75,7 @@ def start(request: Request, console: Console) -> RunRecord:
     record = RunRecord.start(recipe.name, arguments, list(graph.steps))
     recipe_uri = storage.join(record.folder(store), "recipe.yaml")
     storage.write_bytes(recipe_uri, text.encode())
-    runner = LocalRunner(graph, store, text, recipe_uri, arguments, record, display.update)
+    runner = Runner(graph, store, text, recipe_uri, arguments, record, display.update, Processes())
     try:
         with display.showing():
             return runner.run()
@@ -76,8 +84,12 @@ def start(request: Request, console: Console) -> RunRecord:
         console.print(summary(record, graph, store, seconds, _registered(record, registry)), soft_wrap=True)
 
 
-def _check_thresholds(text: str) -> None:
-    """Refuse wrong thresholds before anything runs."""
+def check_thresholds(text: str) -> None:
+    """Refuse wrong thresholds before anything runs.
+
+    Raises:
+        InputError: the gate can't read them.
+    """
     importlib.import_module("components.evaluate.gate").parse_thresholds(text)
 
 

@@ -1,179 +1,34 @@
-"""Runs the graph on this machine: each step a process through its component's command line, independent steps side by side."""
+"""Starts each step as a process of this machine, through its component's command line."""
 
 from __future__ import annotations
 
 import os
-import queue
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
-from orchestration.graph import Graph, OutputOf, PipelineParameter, Step
-from orchestration.runs import RunRecord, State, StepRecord
-from sluice.contract import Call, Result, SluiceError, StepFailed, progress, storage
+from sluice.contract import Call, Component
 from sluice.contract.execution import clear_staging
 
-GRACE_SECONDS = 10
-"""How long a stopped step may take to clean up before it is killed."""
 
-Listener = Callable[[RunRecord], None]
-"""Called whenever something about the run changed."""
+class Processes:
+    """Steps as processes, in the environment that this one runs in."""
 
+    noun = "process"
 
-@dataclass(frozen=True)
-class Event:
-    """A line that a step's process wrote, or its end (`line` is None)."""
+    def image_of(self, component: Component) -> str | None:
+        """The image that we run in, if we do: a process runs the checkout's own code."""
+        return os.environ.get("SLUICE_IMAGE_CONTENT")
 
-    step: str
-    line: str | None
-
-
-@dataclass
-class Running:
-    """A step's process."""
-
-    call: Call
-    process: subprocess.Popen[str]
-    started: float
-    failure: str = ""
-
-
-@dataclass
-class LocalRunner:
-    """One run of a graph.
-
-    Attributes:
-        graph: what to run.
-        store: the URI of the store, on this machine's disk or on S3.
-        recipe: the recipe's text.
-        recipe_uri: where a copy of that text stands, for the components to read.
-        arguments: the pipeline parameters' values.
-        record: the run's record; saved at each change.
-        listener: told of each change.
-    """
-
-    graph: Graph
-    store: str
-    recipe: str
-    recipe_uri: str
-    arguments: Mapping[str, Any]
-    record: RunRecord
-    listener: Listener
-    _running: dict[str, Running] = field(default_factory=dict)
-    _events: queue.Queue[Event] = field(default_factory=queue.Queue)
-
-    def run(self) -> RunRecord:
-        """Run every step whose gates open; returns the finished record.
-
-        An interruption (Ctrl-C, SIGTERM, a closed terminal) stops every process, leaves no staging folder, and is recorded.
-
-        Raises:
-            StepFailed: a step failed. Steps that were running beside it were allowed to finish.
-        """
-        with _signals_interrupt():
-            try:
-                self._run_steps()
-            except KeyboardInterrupt:
-                self._interrupt()
-                raise
-            except BaseException:
-                self._stop_processes()
-                self._finish("failed")
-                raise
-        return self.record
-
-    def _run_steps(self) -> None:
-        self._changed()
-        while self._start_ready() or self._running:
-            if self._running:
-                self._handle(self._events.get())
-        self._finish(self._outcome())
-        for name, step in self.record.steps.items():
-            if step.state is State.FAILED:
-                raise StepFailed(step.message or "the step ended without a result", where=f"step {name}")
-
-    def _start_ready(self) -> bool:
-        """Start or reuse what can run now; whether anything was."""
-        started = False
-        for step in self.graph.steps.values():
-            record = self.record.steps[step.name]
-            if record.state is not State.WAITING:
-                continue
-            if self._is_shut(step) or self._any_failed():
-                record.state, started = State.SKIPPED, True
-            elif self._is_ready(step):
-                self._start(step, record)
-                started = True
-        if started:
-            self._changed()
-        return started
-
-    def _is_ready(self, step: Step) -> bool:
-        needed = [*step.needs, *(self.graph.gates[gate].verdict for gate in self._gates(step.gate))]
-        return all(self.record.steps[name].finished for name in needed)
-
-    def _is_shut(self, step: Step) -> bool:
-        """Whether a gate before the step has refused, or a step it needs will never run."""
-        refused = any(self._refused(gate) for gate in self._gates(step.gate))
-        return refused or any(self.record.steps[name].state is State.SKIPPED for name in step.needs)
-
-    def _refused(self, gate: str) -> bool:
-        verdict = self.record.steps[self.graph.gates[gate].verdict]
-        return verdict.finished and verdict.metrics.get("passed") is not True
-
-    def _gates(self, gate: str | None) -> Iterator[str]:
-        while gate is not None:
-            yield gate
-            gate = self.graph.gates[gate].gate
-
-    def _any_failed(self) -> bool:
-        return any(record.state is State.FAILED for record in self.record.steps.values())
-
-    def _start(self, step: Step, record: StepRecord) -> None:
-        call = self._call(step)
-        try:
-            record.fingerprint = call.fingerprint
-            record.folder = call.folder
-            result = call.finished()
-        except SluiceError as error:
-            record.state, record.message = State.FAILED, error.message
-            return
-        if result:
-            self._take(record, result, State.REUSED)
-            record.seconds = result.seconds
-        else:
-            self._running[step.name] = self._spawn(step, call)
-            record.state = State.RUNNING
-
-    def _call(self, step: Step) -> Call:
-        arguments = {name: self._value(argument) for name, argument in step.arguments.items()}
-        given = {name: value for name, value in arguments.items() if value is not None}
-        return Call(step.component, self.store, given, self.recipe, self.recipe_uri)
-
-    def _value(self, argument: Any) -> Any:
-        if isinstance(argument, PipelineParameter):
-            return self.arguments.get(argument.name, argument.default)
-        if isinstance(argument, OutputOf):
-            folder = self.record.steps[argument.step].folder
-            assert folder is not None
-            return storage.join(folder, argument.output, "manifest.json")
-        return argument
-
-    def _spawn(self, step: Step, call: Call) -> Running:
-        log = self.log_path(step.name)
-        log.parent.mkdir(parents=True, exist_ok=True)
+    def launch(self, run: str, step: str, call: Call) -> Process:
+        """Start a step's process."""
         process = subprocess.Popen(
-            command_line(call, self.recipe_uri),
-            stdin=subprocess.DEVNULL,
+            command_line(call),
+            stdin=subprocess.PIPE,  # never written to: its end tells the process that we are gone
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -181,96 +36,63 @@ class LocalRunner:
             env=_environment(call.component.checkout),
             start_new_session=True,  # so that Ctrl-C reaches it through us alone, and its children with it
         )
-        threading.Thread(target=self._follow, args=(step.name, process, log), daemon=True).start()
-        return Running(call, process, time.monotonic())
+        return Process(call, process)
 
-    def _follow(self, step: str, process: subprocess.Popen[str], log: Path) -> None:
-        """Copy what a process writes to its log, line by line, and tell the main thread."""
-        assert process.stdout is not None
-        with process.stdout, log.open("w", buffering=1) as out:
-            for line in process.stdout:
-                out.write(line)
-                if line.startswith(progress.PREFIX):
-                    self._events.put(Event(step, line))
-        process.wait()
-        self._events.put(Event(step, None))
-
-    def log_path(self, step: str) -> Path:
-        """Where a step's log is written: beside the run's record, or on this machine for a store on S3."""
-        folder = self.record.folder(storage.on_this_machine(self.store))
-        return storage.local_path(folder) / "logs" / f"{step}.log"
-
-    def _handle(self, event: Event) -> None:
-        if event.line is None:
-            self._ended(event.step)
-            return
-        said = progress.parse(event.line) or {}
-        if "failure" in said:
-            self._running[event.step].failure = str(said["failure"])
-        if "progress" in said:
-            self.record.steps[event.step].message = _with_percent(said)
-            self.listener(self.record)
-
-    def _ended(self, name: str) -> None:
-        running = self._running.pop(name)
-        record = self.record.steps[name]
-        record.seconds = time.monotonic() - running.started
-        status = running.process.returncode
-        result = None if status else running.call.finished()
-        if result:
-            self._take(record, result, State.DONE)
-        else:
-            clear_staging(running.call)
-            record.state = State.FAILED
-            record.message = running.failure or _unexplained(status, self.log_path(name))
-        self._changed()
-
-    def _take(self, record: StepRecord, result: Result, state: State) -> None:
-        record.state, record.metrics, record.message = state, result.metrics, ""
-
-    def _outcome(self) -> str:
-        if self._any_failed():
-            return "failed"
-        return next((f"refused by {gate}" for gate in self.graph.gates if self._refused(gate)), "done")
-
-    def _interrupt(self) -> None:
-        self._stop_processes()
-        for record in self.record.steps.values():
-            if record.state in (State.RUNNING, State.WAITING):
-                record.state = State.INTERRUPTED if record.state is State.RUNNING else State.SKIPPED
-        self._finish("interrupted")
-
-    def _stop_processes(self) -> None:
-        """Ask every process to end, kill what doesn't, and clear what they had begun to write."""
-        for running in self._running.values():
-            _signal_group(running.process, signal.SIGTERM)
-        deadline = time.monotonic() + GRACE_SECONDS
-        for running in self._running.values():
-            with suppress(subprocess.TimeoutExpired):
-                running.process.wait(max(0.0, deadline - time.monotonic()))
-            _signal_group(running.process, signal.SIGKILL)
-            running.process.wait()
-            clear_staging(running.call)
-        self._running.clear()
-
-    def _finish(self, outcome: str) -> None:
-        self.record.outcome = outcome
-        self.record.finished = datetime.now(UTC)
-        self._changed()
-
-    def _changed(self) -> None:
-        self.record.save(self.store)
-        self.listener(self.record)
+    def tidy(self, run: str) -> None:
+        """A process leaves nothing behind."""
 
 
-def command_line(call: Call, recipe_uri: str) -> list[str]:
+@dataclass(frozen=True)
+class Process:
+    """A step's process."""
+
+    call: Call
+    process: subprocess.Popen[str]
+
+    def lines(self) -> Iterator[str]:
+        """What it writes, line by line, until it has ended."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        with self.process.stdin, self.process.stdout:
+            yield from self.process.stdout
+            self.process.wait()
+
+    def fault(self) -> str:
+        """How it ended, as what follows "the step's process"; empty if its status is 0."""
+        status = self.process.wait()
+        if status < 0:
+            name = signal.Signals(-status).name
+            return f"was killed by signal {name} without saying why (SIGKILL: often for lack of memory)"
+        return f"ended with status {status} without saying why" if status else ""
+
+    def stop(self) -> None:
+        """Ask it and its children to end."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill it and its children."""
+        self._signal(signal.SIGKILL)
+
+    def clear(self) -> None:
+        """Remove its staging folder."""
+        clear_staging(self.call)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
+
+def command_line(call: Call) -> list[str]:
     """The component's command line for a call."""
-    command = [sys.executable, "-m", f"components.{call.component.name}", "--store", call.store]
+    return [sys.executable, "-m", f"components.{call.component.name}", *options(call)]
+
+
+def options(call: Call) -> list[str]:
+    """What follows the component's name on its command line."""
+    words = ["--store", call.store]
     if call.component.settings:
-        command += ["--recipe", recipe_uri]
-    for name, value in call.arguments.items():
-        command.append(f"--{name.replace('_', '-')}={value}")
-    return command
+        words += ["--recipe", call.recipe_uri]
+    return words + [f"--{name.replace('_', '-')}={value}" for name, value in call.arguments.items()]
 
 
 def _environment(checkout: Path) -> dict[str, str]:
@@ -278,44 +100,3 @@ def _environment(checkout: Path) -> dict[str, str]:
         dict.fromkeys([str(checkout), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
     )
     return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "SLUICE_RUNNER": "local"}
-
-
-def _with_percent(said: dict[str, Any]) -> str:
-    fraction = said.get("fraction")
-    return str(said["progress"]) if fraction is None else f"{fraction:.0%} {said['progress']}"
-
-
-def _unexplained(status: int, log: Path) -> str:
-    if status == 0:
-        end = "finished, but not what was asked for: its code, recipe or data changed while it worked. Run again"
-    elif status < 0:
-        end = f"was killed by signal {signal.Signals(-status).name} without saying why (SIGKILL: often for lack of memory)"
-    else:
-        end = f"ended with status {status} without saying why"
-    return f"The step's process {end}. Its log: {log}"
-
-
-def _signal_group(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, number)
-
-
-@contextmanager
-def _signals_interrupt() -> Iterator[None]:
-    """SIGTERM means the same as Ctrl-C while a run is on, and so does a terminal that is closed."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    heeded = [
-        n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN
-    ]  # nohup
-    before = {number: signal.signal(number, interrupt) for number in heeded}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -20,6 +20,11 @@ from sluice.contract.errors import InputError, SluiceError
 from sluice.contract.execution import Call, run
 from sluice.contract.home import ensure_home
 
+HOLDING = ("local", "docker")
+"""The runners that hold a step's standard input open for as long as they live, by SLUICE_RUNNER."""
+GRACE_SECONDS = 10
+"""How long an interrupted component may take to clean up."""
+
 
 def main(function: Callable[..., Metrics], argv: Sequence[str] | None = None) -> int:
     """Run a component from the command line and print its result as JSON.
@@ -33,8 +38,8 @@ def main(function: Callable[..., Metrics], argv: Sequence[str] | None = None) ->
     if options.pop("schema"):
         print(json.dumps(component.json_schema(), indent=2))
         return 0
-    _leave_with_parent()
     signal.signal(signal.SIGTERM, _interrupted)
+    _end_with_runner()
     try:
         call = make_call(component, options)
         result = run(call)
@@ -156,15 +161,16 @@ def _interrupted(number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _leave_with_parent() -> None:
-    """Under a runner, end this process when the runner is gone, even if the runner was killed."""
-    if not os.environ.get("SLUICE_RUNNER"):
+def _end_with_runner() -> None:
+    """End this process when its runner is gone, even if that was killed: it holds our standard input open."""
+    if os.environ.get("SLUICE_RUNNER") not in HOLDING:
         return
-    parent = os.getppid()
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
+        while os.read(0, 1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)  # through the `finally`s, as when a runner asks for it
+        time.sleep(GRACE_SECONDS)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib import metadata
@@ -66,6 +66,7 @@ class Call:
         arguments: by parameter name: the manifest URI of an artifact, the URI of an external, or a plain value.
         recipe: the recipe's text.
         recipe_uri: where it was read, for messages.
+        image: the content digest of the image that it runs in; inside an image, that image's own.
     """
 
     component: Component
@@ -73,6 +74,7 @@ class Call:
     arguments: Mapping[str, Any]
     recipe: str | None = None
     recipe_uri: str = "recipe"
+    image: str | None = field(default_factory=lambda: os.environ.get("SLUICE_IMAGE_CONTENT"))
 
     @cached_property
     def inputs(self) -> dict[str, Artifact]:
@@ -107,7 +109,7 @@ class Call:
         """What the result depends on."""
         digests = {name: artifact.digest for name, artifact in self.inputs.items()}
         digests |= {name: external.digest(self.settings) for name, external in self.externals.items()}
-        return fingerprint_of(self.component, self.settings, self.parameters, digests)
+        return fingerprint_of(self.component, self.settings, self.parameters, digests, self.image)
 
     @property
     def folder(self) -> str:
@@ -275,6 +277,17 @@ def clear_staging(call: Call) -> None:
         pid = int(left.name.split("-")[-2])
         if not Path(f"/proc/{pid}").exists():
             shutil.rmtree(left, ignore_errors=True)
+
+
+def clear_staging_of(host: str, folder: str) -> None:
+    """Remove what a container that has ended left among a component's results.
+
+    Args:
+        host: its host name, which no other container has.
+        folder: the URI of the folder of the component's results.
+    """
+    for left in storage.local_path(folder).glob(f"{STAGING}-{host}-*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def revision(checkout: Path) -> str | None:

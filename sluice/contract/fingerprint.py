@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +20,7 @@ class Fingerprint(Strict):
 
     component: str
     code: dict[str, str]
-    """The sha256 of each file of the component's code, or its image's digest under `image`."""
+    """The sha256 of each file of the component's code, or its image's content digest under `image`."""
     settings: Any = None
     """The component's part of the recipe."""
     parameters: dict[str, Any] = {}
@@ -54,6 +53,7 @@ def fingerprint_of(
     settings: Settings | None,
     parameters: Mapping[str, Any],
     inputs: Mapping[str, str],
+    image: str | None = None,
 ) -> Fingerprint:
     """The fingerprint of one call of a component.
 
@@ -62,19 +62,19 @@ def fingerprint_of(
         settings: its part of the recipe.
         parameters: its plain values, defaults filled in.
         inputs: the digest of each artifact and external input.
+        image: the content digest of the image that it runs in, if it does.
     """
     return Fingerprint(
         component=component.name,
-        code=code_of(component),
+        code=code_of(component, image),
         settings=None if settings is None else settings.model_dump(mode="json"),
         parameters=dict(parameters),
         inputs=dict(inputs),
     )
 
 
-def code_of(component: Component) -> dict[str, str]:
-    """The digests of what a component's behaviour depends on: its image, or its own files and the shared library's."""
-    image = os.environ.get("SLUICE_IMAGE_DIGEST")
+def code_of(component: Component, image: str | None = None) -> dict[str, str]:
+    """The digests of what a component's behaviour depends on: its image's content, or its own files and the library's."""
     if image:
         return {"image": image}
     return _folder_digests(component.checkout, component.code_folder) | _folder_digests(

@@ -43,7 +43,7 @@ def test_a_defect_ends_with_status_1_its_traceback_and_a_message(tmp_path, capsy
 
 
 def test_under_a_runner_the_failure_is_also_an_event(tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("SLUICE_RUNNER", "local")
+    monkeypatch.setenv("SLUICE_RUNNER", "any")
     assert main(builders.numbers, ["--store", str(tmp_path), "--count=x"]) == 1
     event = json.loads(lines(capsys)[-1].removeprefix("@sluice "))
     assert event["type"] == "InputError"

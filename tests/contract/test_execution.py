@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from sluice.contract import (
+    Call,
     Component,
     ContractError,
     InputError,
@@ -83,9 +84,20 @@ def test_a_fingerprint_says_which_part_changed(changed, why):
     assert after.changes_since(before) == why
 
 
-def test_an_image_s_digest_stands_for_its_code(monkeypatch):
-    monkeypatch.setenv("SLUICE_IMAGE_DIGEST", "sha256:abc")
-    assert fingerprint_of(Component.of(builders.total), None, {}, {}).code == {"image": "sha256:abc"}
+def test_inside_an_image_its_content_stands_for_the_code(store, monkeypatch):
+    def code():
+        return builders.call(builders.numbers, store).fingerprint.code
+
+    assert "image" not in code()
+    monkeypatch.setenv("SLUICE_IMAGE_CONTENT", "0123456789abcdef")
+    assert code() == {"image": "0123456789abcdef"}
+
+
+def test_outside_an_image_a_call_can_be_told_which_one_it_will_run_in(store, monkeypatch):
+    component = Component.of(builders.numbers)
+    outside = Call(component, store, {}, image="0123456789abcdef").fingerprint
+    monkeypatch.setenv("SLUICE_IMAGE_CONTENT", "0123456789abcdef")
+    assert Call(component, store, {}).fingerprint == outside
 
 
 def failing(error):

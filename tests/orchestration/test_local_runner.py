@@ -13,7 +13,8 @@ from textwrap import dedent
 import pytest
 
 from orchestration.graph import Graph
-from orchestration.runners.local import LocalRunner
+from orchestration.runners.local import Processes
+from orchestration.runners.walk import Runner
 from orchestration.runs import RunRecord, State, load_runs
 from orchestration.why import explain
 from sluice.contract import StepFailed, read_result
@@ -32,7 +33,7 @@ def emit_and_total(**emit):
 
 def run(graph, store: Path, listener=lambda record: None, **arguments) -> RunRecord:
     record = RunRecord.start("small", arguments, list(graph.steps))
-    return LocalRunner(graph, store.as_uri(), "", "file:///none", arguments, record, listener).run()
+    return Runner(graph, store.as_uri(), "", "file:///none", arguments, record, listener, Processes()).run()
 
 
 def test_steps_run_in_order_and_hand_on_what_they_made(tmp_path):
@@ -115,7 +116,8 @@ SCRIPT = """
     import os, sys
     from pathlib import Path
     from orchestration.graph import Graph
-    from orchestration.runners.local import LocalRunner
+    from orchestration.runners.local import Processes
+    from orchestration.runners.walk import Runner
     from orchestration.runs import RunRecord
 
     graph = Graph("slow")
@@ -125,7 +127,7 @@ SCRIPT = """
     record = RunRecord.start("slow", {}, list(graph.steps))
     def say(record):
         if "adding" in record.steps["total"].message: os.write(1, b"adding\\n")
-    LocalRunner(graph, store, "", "file:///none", {}, record, say).run()
+    Runner(graph, store, "", "file:///none", {}, record, say, Processes()).run()
 """
 
 
@@ -187,6 +189,7 @@ def test_a_killed_runner_takes_its_steps_with_it(tmp_path):
     process.kill()
     process.wait()
     assert wait_until(lambda: not processes_of(tmp_path))
+    assert list((tmp_path / "steps" / "total").iterdir()) == []
 
 
 def test_a_killed_step_leaves_a_folder_that_no_reader_sees_and_the_next_run_removes(tmp_path):

@@ -53,7 +53,7 @@ def test_a_sample_is_made_once(here):
 
 
 def test_the_sample_is_named_as_it_is_even_on_a_narrow_screen(here, monkeypatch):
-    monkeypatch.setattr("orchestration.start.LocalRunner.run", lambda runner: runner.record)
+    monkeypatch.setattr("orchestration.start.Runner.run", lambda runner: runner.record)
     narrow = here / "a folder [bold] with blanks"
     console = Console(file=StringIO(), width=20)
     start(Request(here / "parcels.yaml", str(narrow)), console)

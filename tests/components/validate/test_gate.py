@@ -270,7 +270,7 @@ def command(gate, uris, cwd, home):
         "PYTHONPATH": str(ROOT),
         "HOME": str(home),
         "TMPDIR": str(gate.folder / "tmp"),
-        "SLUICE_IMAGE_DIGEST": "none",
+        "SLUICE_IMAGE_CONTENT": "none",
     }
     return subprocess.run(
         [sys.executable, "-m", "components.preprocess.validate", *arguments],
