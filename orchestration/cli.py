@@ -43,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from orchestration.compile import add_compile_parser
+    from orchestration.lint import add_lint_parser
     from orchestration.models import add_models_parser
 
     parser = argparse.ArgumentParser(prog="python -m orchestration", description="Sluice's command line.")
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_lineage(verbs)
     add_models_parser(verbs)
     add_compile_parser(verbs)
+    add_lint_parser(verbs)
     _add_docs(verbs)
     return parser
 
