@@ -18,9 +18,11 @@ from rich.text import Text
 
 from orchestration.display import Display, summary
 from orchestration.environment import IMAGES
+from orchestration.graph import Graph
 from orchestration.pipeline import build
+from orchestration.runners.docker import Containers
 from orchestration.runners.local import Processes
-from orchestration.runners.walk import Runner
+from orchestration.runners.walk import Launcher, Runner
 from orchestration.runs import RunRecord
 from sluice.contract import InputError, storage
 from sluice.recipe import Recipe, parse_recipe
@@ -66,6 +68,7 @@ def start(request: Request, console: Console) -> RunRecord:
     store = storage.to_uri(request.store)
     registry = RegistryHome.of_store(store)  # refused now, not after an hour of training
     graph, display = build(), Display(console)
+    launcher = _launcher(request, graph, store)
     arguments = {
         "data": find_data(request, recipe, store, lambda said: console.print(Text(said), soft_wrap=True)),
         "rows": request.rows,
@@ -75,13 +78,21 @@ def start(request: Request, console: Console) -> RunRecord:
     record = RunRecord.start(recipe.name, arguments, list(graph.steps))
     recipe_uri = storage.join(record.folder(store), "recipe.yaml")
     storage.write_bytes(recipe_uri, text.encode())
-    runner = Runner(graph, store, text, recipe_uri, arguments, record, display.update, Processes())
+    runner = Runner(graph, store, text, recipe_uri, arguments, record, display.update, launcher)
     try:
         with display.showing():
             return runner.run()
     finally:
         seconds = time.monotonic() - began
         console.print(summary(record, graph, store, seconds, _registered(record, registry)), soft_wrap=True)
+
+
+def _launcher(request: Request, graph: Graph, store: str) -> Launcher:
+    """What starts the steps; what it lacks is told before anything is written."""
+    if request.runner == "local":
+        return Processes()
+    data = storage.to_uri(request.data) if request.data else None
+    return Containers.ready(graph, request.images, store, data)
 
 
 def check_thresholds(text: str) -> None:

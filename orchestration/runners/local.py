@@ -59,11 +59,7 @@ class Process:
 
     def fault(self) -> str:
         """How it ended, as what follows "the step's process"; empty if its status is 0."""
-        status = self.process.wait()
-        if status < 0:
-            name = signal.Signals(-status).name
-            return f"was killed by signal {name} without saying why (SIGKILL: often for lack of memory)"
-        return f"ended with status {status} without saying why" if status else ""
+        return ending(self.process.wait())
 
     def stop(self) -> None:
         """Ask it and its children to end."""
@@ -93,6 +89,14 @@ def options(call: Call) -> list[str]:
     if call.component.settings:
         words += ["--recipe", call.recipe_uri]
     return words + [f"--{name.replace('_', '-')}={value}" for name, value in call.arguments.items()]
+
+
+def ending(status: int) -> str:
+    """What an exit status says, as what follows "the step's process"; a signal's number is negative."""
+    if status < 0:
+        name = signal.Signals(-status).name
+        return f"was killed by signal {name} without saying why (SIGKILL: often for lack of memory)"
+    return f"ended with status {status} without saying why" if status else ""
 
 
 def _environment(checkout: Path) -> dict[str, str]:
