@@ -1,0 +1,4 @@
+#!/bin/sh
+# The images whose content changed. Those that REGISTRY has are not built again.
+set -eu
+make build

@@ -1,0 +1,4 @@
+#!/bin/sh
+# Format, lint and types, as on a laptop.
+set -eu
+make check

@@ -1,0 +1,4 @@
+#!/bin/sh
+# The tests, as on a laptop.
+set -eu
+make test
