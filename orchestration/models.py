@@ -48,12 +48,14 @@ def run_models(options: argparse.Namespace) -> int:
 
     Raises:
         RegistryError: there is no such group or version, or the decision is refused.
+        AwsError: AWS refuses, or can't be reached.
     """
     from rich.console import Console
 
     from sluice.registry import RegistryHome
 
-    registry = RegistryHome.of_store(options.store).open()
+    home = RegistryHome(options.registry) if options.registry else RegistryHome.of_store(options.store)
+    registry = home.open()
     console = Console(highlight=False, markup=False, emoji=False, width=WIDTH)
     if options.verb == "list":
         _list(console, registry, options.group)
@@ -66,8 +68,15 @@ def run_models(options: argparse.Namespace) -> int:
 
 def _verb(verbs: Subparsers, name: str, text: str) -> argparse.ArgumentParser:
     verb = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-    verb.add_argument(
-        "--store", default="artifacts", metavar="URI", help="where results are kept (default: artifacts)"
+    place = verb.add_mutually_exclusive_group()
+    place.add_argument(
+        "--store",
+        default="artifacts",
+        metavar="URI",
+        help="the store that the registry belongs to (default: artifacts)",
+    )
+    place.add_argument(
+        "--registry", metavar="URI", help="the registry itself: sagemaker://<region>, or a folder"
     )
     return verb
 
@@ -118,7 +127,10 @@ def _show(console: Console, version: ModelVersion) -> None:
         (f"{version.group} version {version.version}", "bold"), "  ", _coloured(version.status)
     )
     console.print(title)
-    console.print(Text(f"registered {version.created:%Y-%m-%d %H:%M} UTC, recipe {version.recipe}\n"))
+    console.print(Text(f"registered {version.created:%Y-%m-%d %H:%M} UTC, recipe {version.recipe}"))
+    if version.arn:
+        console.print(Text(f"model package {version.arn}"))
+    console.print()
     for heading, content in (
         ("metrics", _metrics(version)),
         ("reports", _reports(version)),

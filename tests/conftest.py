@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -80,6 +81,13 @@ def moto_server():
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
+
+
+@pytest.fixture
+def empty_aws(moto_server):
+    """The moto server has forgotten what other tests left there. To be named before `s3_store`."""
+    with urlopen(Request(f"{moto_server}/moto-api/reset", method="POST")):
+        pass
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The model registry: accepted models, their status, and who decided what and why; one interface, a home per place.
 
-The home on this machine is MLflow's SQLite store. Reading it needs no MLflow; registering and deciding do.
+One home is a folder on this machine with MLflow's SQLite store: reading it needs no MLflow, registering and deciding
+do. The other is SageMaker Model Registry.
 """
 
 from sluice.registry.base import Candidate, Registry

@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from typing import NoReturn
 
-from sluice.contract import Model, RegistryError, Report
+from sluice.contract import Artifact, Model, Parent, RegistryError, Report
 from sluice.registry.records import Decision, ModelVersion, Status
 from sluice.registry.rules import decide, require_approvable, require_registrable
 
@@ -73,10 +74,8 @@ class Registry(ABC):
         Raises:
             RegistryError: there is no such group, or the registry can't be read.
         """
-        versions = self._versions()
-        if group is None:
-            return versions
-        return tuple(v for v in versions if v.group == group) or self._no_group(group, versions)
+        versions = self._versions(group)
+        return versions if versions or group is None else self._no_group(group)
 
     def get(self, group: str, version: int) -> ModelVersion:
         """One version.
@@ -97,11 +96,11 @@ class Registry(ABC):
 
     def _registered(self, candidate: Candidate) -> ModelVersion | None:
         identity = (candidate.group, candidate.model.digest, candidate.evaluation.digest)
-        same = (v for v in self._versions() if (v.group, v.model.digest, v.evaluation.digest) == identity)
-        return next(same, None)
+        versions = self._versions(candidate.group)
+        return next((v for v in versions if (v.group, v.model.digest, v.evaluation.digest) == identity), None)
 
-    def _no_group(self, group: str, versions: tuple[ModelVersion, ...]) -> tuple[ModelVersion, ...]:
-        groups = sorted({v.group for v in versions})
+    def _no_group(self, group: str) -> NoReturn:
+        groups = sorted({v.group for v in self._versions()})
         close = get_close_matches(group, groups, n=1)
         raise RegistryError(
             "no such model group",
@@ -115,8 +114,8 @@ class Registry(ABC):
         """Keep every other writer out meanwhile."""
 
     @abstractmethod
-    def _versions(self) -> tuple[ModelVersion, ...]:
-        """Every version, by group, newest first."""
+    def _versions(self, group: str | None = None) -> tuple[ModelVersion, ...]:
+        """Every version, or every one of a group; by group, newest first."""
 
     @abstractmethod
     def _add(self, candidate: Candidate, decision: Decision) -> ModelVersion:
@@ -125,3 +124,23 @@ class Registry(ABC):
     @abstractmethod
     def _record(self, version: ModelVersion, decision: Decision) -> None:
         """Add a decision to a version's history."""
+
+
+def new_version(candidate: Candidate, decision: Decision) -> ModelVersion:
+    """The version as it will be; its home gives it its number."""
+    return ModelVersion(
+        group=candidate.group,
+        version=0,
+        recipe=candidate.recipe,
+        model=recorded("model", candidate.model),
+        evaluation=recorded("evaluation", candidate.evaluation),
+        data_report=recorded("data_report", candidate.data_report),
+        created=decision.when,
+        metrics={},
+        history=(decision,),
+    )
+
+
+def recorded(name: str, artifact: Artifact) -> Parent:
+    """An artifact as a version names it."""
+    return Parent(name=name, uri=artifact.uri, digest=artifact.digest)

@@ -14,9 +14,9 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sluice.contract import Artifact, Parent, RegistryError, Report, storage
+from sluice.contract import RegistryError, Report, storage
 from sluice.contract.lineage import lineage_of
-from sluice.registry.base import Candidate, Registry
+from sluice.registry.base import Candidate, Registry, new_version, recorded
 from sluice.registry.identity import DATABASE, note_database
 from sluice.registry.lock import alone
 from sluice.registry.reading import decision_key, read_versions, version_tags
@@ -42,13 +42,14 @@ class EmbeddedRegistry(Registry):
     def _alone(self) -> AbstractContextManager[None]:
         return alone(self.folder)
 
-    def _versions(self) -> tuple[ModelVersion, ...]:
-        return read_versions(self.folder / DATABASE)
+    def _versions(self, group: str | None = None) -> tuple[ModelVersion, ...]:
+        versions = read_versions(self.folder / DATABASE)
+        return tuple(version for version in versions if group in (None, version.group))
 
     def _add(self, candidate: Candidate, decision: Decision) -> ModelVersion:
         with self._client() as client:
             run = self._log_run(client, candidate)
-            version = _new_version(candidate, decision)
+            version = new_version(candidate, decision)
             _make_group(client, candidate.group)
             made = client.create_model_version(
                 candidate.group, storage.parent(candidate.model.uri), run, tags=version_tags(version)
@@ -133,25 +134,6 @@ def _make_group(client: MlflowClient, group: str) -> None:
         client.create_registered_model(group)
 
 
-def _new_version(candidate: Candidate, decision: Decision) -> ModelVersion:
-    """The version as it will be; MLflow gives it its number."""
-    return ModelVersion(
-        group=candidate.group,
-        version=0,
-        recipe=candidate.recipe,
-        model=_recorded("model", candidate.model),
-        evaluation=_recorded("evaluation", candidate.evaluation),
-        data_report=_recorded("data_report", candidate.data_report),
-        created=decision.when,
-        metrics={},
-        history=(decision,),
-    )
-
-
-def _recorded(name: str, artifact: Artifact) -> Parent:
-    return Parent(name=name, uri=artifact.uri, digest=artifact.digest)
-
-
 def _log_metrics(client: MlflowClient, run: str, metrics: dict[str, float]) -> None:
     from mlflow.entities import Metric
 
@@ -172,5 +154,5 @@ def _log_pages(client: MlflowClient, run: str, evaluation: Report) -> None:
 def _parameters(candidate: Candidate) -> dict[str, str]:
     """The recipe's name and the digest of everything that the evaluated model came from."""
     reports = {"evaluation": candidate.evaluation, "data_report": candidate.data_report}
-    trees = [lineage_of(_recorded(name, report)) for name, report in reports.items()]
+    trees = [lineage_of(recorded(name, report)) for name, report in reports.items()]
     return {"recipe": candidate.recipe} | {node.name: node.digest for tree in trees for node in tree.walk()}

@@ -69,7 +69,9 @@ def _version(
         group=group,
         version=version,
         recipe=tags["recipe"],
-        **{name: _artifact(tags, name) for name in ARTIFACTS},
+        model=_artifact(tags, "model"),
+        evaluation=_artifact(tags, "evaluation"),
+        data_report=_artifact(tags, "data_report"),
         created=datetime.fromtimestamp(created / 1000, UTC),
         metrics=dict(connection.execute(METRICS, (run,))),
         history=tuple(

@@ -47,6 +47,8 @@ class ModelVersion(Strict):
     """Everything that evaluate measured."""
     history: Annotated[tuple[Decision, ...], Field(min_length=1)]
     """Every decision, oldest first; the first is the registration."""
+    arn: str | None = None
+    """The model package's, where SageMaker keeps it."""
 
     @property
     def status(self) -> Status:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from sluice.contract import Artifact, ContractError, Model, Parent, RegistryError, Report
+from sluice.contract import (
+    Artifact,
+    ArtifactTampered,
+    ContractError,
+    Model,
+    Parent,
+    RegistryError,
+    Report,
+    storage,
+)
 from sluice.registry.records import Decision, ModelVersion, Status
 from sluice.registry.verdicts import EVALUATION, VALIDATION, require_passed
 
@@ -134,4 +143,20 @@ def _reopen(kind: type[A], recorded: Parent) -> A:
             got=f"digest {artifact.digest}",
             allowed=f"digest {recorded.digest}",
         )
+    if not storage.is_local(artifact.uri):
+        _require_unchanged(artifact)
     return artifact
+
+
+def _require_unchanged(artifact: Artifact) -> None:
+    """Read the store itself: this machine's copy of an artifact says nothing about what would be deployed."""
+    for file in artifact.manifest.files:
+        uri = storage.join(storage.parent(artifact.uri), file.path)
+        try:
+            found = storage.sha256_of(uri)
+        except FileNotFoundError:
+            raise ArtifactTampered("a payload file is missing", where=uri) from None
+        if found != file.sha256:
+            raise ArtifactTampered(
+                "a payload file's sha256 is not the manifest's", where=uri, got=found, allowed=file.sha256
+            )

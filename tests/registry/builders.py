@@ -13,8 +13,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sluice.contract import MANIFEST, Artifact, Features, Model, Output, Parent, Producer, Report
-from sluice.registry import Candidate
+from sluice.contract import (
+    MANIFEST,
+    Artifact,
+    Features,
+    Model,
+    Output,
+    Parent,
+    Producer,
+    Report,
+    storage,
+)
+from sluice.registry import Candidate, Registry
 from sluice.registry.embedded import EmbeddedRegistry
 from sluice.registry.identity import DATABASE, note_database
 
@@ -26,14 +36,21 @@ REFUSED = {"passed": False, "reasons": ["macro_f1 is 0.41, at least 0.6 is asked
 A = TypeVar("A", bound=Artifact)
 
 
-def make(kind: type[A], folder: Path, files: dict[str, str], parents: Sequence[Parent] = ()) -> A:
-    """A finished artifact with these text files."""
-    output = Output(kind, folder)
-    for name, text in files.items():
-        (folder / name).write_text(text)
-    producer = Producer(component="tests", fingerprint="0", code="0", settings="0", started=NOW, finished=NOW)
-    output.finish(producer, parents)
-    return kind.open((folder / MANIFEST).as_uri())
+def make(kind: type[A], place: Path | str, files: dict[str, str], parents: Sequence[Parent] = ()) -> A:
+    """A finished artifact with these text files, in a folder or below a URI."""
+    uri = storage.to_uri(place)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch, "artifact")
+        output = Output(kind, folder)
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        producer = Producer(
+            component="tests", fingerprint="0", code="0", settings="0", started=NOW, finished=NOW
+        )
+        output.finish(producer, parents)
+        for name in (*files, MANIFEST):
+            storage.write_bytes(storage.join(uri, name), (folder / name).read_bytes())
+    return kind.open(storage.join(uri, MANIFEST))
 
 
 def parent(name: str, artifact: Artifact) -> Parent:
@@ -45,20 +62,24 @@ def parent(name: str, artifact: Artifact) -> Parent:
 class Chain:
     """What the steps leave below `root`, from raw files to the reports on a model; sane unless told otherwise."""
 
-    root: Path
+    root: Path | str
     weights: str = "some weights"
     evaluated: dict[str, Any] = field(default_factory=lambda: dict(PASSED))
     validated: dict[str, Any] = field(default_factory=lambda: dict(PASSED))
     metrics: dict[str, Any] = field(default_factory=lambda: dict(METRICS))
 
     def __post_init__(self) -> None:
-        raw = Parent(name="raw", uri=(self.root / "raw").as_uri(), digest="a" * 64)
+        raw = Parent(name="raw", uri=self.at("raw"), digest="a" * 64)
         # Only manifests are walked here, so that a features artifact can stand for the training table.
-        self.training = make(Features, self.root / "training", {"rows": "1"}, [raw])
-        self.features = make(Features, self.root / "features", {"labels": "[]"}, [raw])
+        self.training = make(Features, self.at("training"), {"rows": "1"}, [raw])
+        self.features = make(Features, self.at("features"), {"labels": "[]"}, [raw])
         self.model = self._model()
         self.data_report = self._data_report()
         self.evaluation = self._evaluation()
+
+    def at(self, name: str) -> str:
+        """The URI of something in the chain."""
+        return storage.join(storage.to_uri(self.root), name)
 
     def candidate(self, group: str = "invoices") -> Candidate:
         """The chain's model asking to be registered."""
@@ -66,11 +87,11 @@ class Chain:
 
     def _model(self) -> Model:
         parents = [parent("training", self.training), parent("features", self.features)]
-        return make(Model, self.root / "model", {"model.onnx": self.weights, "model.json": "{}"}, parents)
+        return make(Model, self.at("model"), {"model.onnx": self.weights, "model.json": "{}"}, parents)
 
     def _data_report(self) -> Report:
         files = {"validation.json": json.dumps({"verdict": self.validated}), "index.html": "<p>data</p>"}
-        return make(Report, self.root / "data report", files, [parent("training", self.training)])
+        return make(Report, self.at("data report"), files, [parent("training", self.training)])
 
     def _evaluation(self) -> Report:
         document = {
@@ -87,7 +108,19 @@ class Chain:
             "predictions.parquet": "rows",
         }
         parents = [parent("model", self.model), parent("test", self.features)]
-        return make(Report, self.root / "evaluation", files, parents)
+        return make(Report, self.at("evaluation"), files, parents)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A registry, and the store of the models that it registers."""
+
+    registry: Registry
+    store: str
+
+    def chain(self, name: str = "steps", **different: Any) -> Chain:
+        """What the steps leave below a folder of the store."""
+        return Chain(storage.join(self.store, name), **different)
 
 
 def registry_in(folder: Path) -> EmbeddedRegistry:
@@ -104,3 +137,20 @@ def _empty_database() -> Path:
     atexit.register(shutil.rmtree, folder)
     with EmbeddedRegistry(folder)._client():
         return folder / DATABASE
+
+
+def remove(uri: str) -> None:
+    """Remove a file or a folder of the store."""
+    filesystem, path = storage._open(uri)
+    if filesystem.get_file_info(path).is_file:
+        filesystem.delete_file(path)
+    else:
+        filesystem.delete_dir(path)
+
+
+def replace(uri: str, other: Artifact) -> None:
+    """Put another whole artifact in the place of one."""
+    remove(storage.parent(uri))
+    for file in storage.list_files(storage.parent(other.uri)):
+        content = storage.read_bytes(storage.join(storage.parent(other.uri), file.path))
+        storage.write_bytes(storage.join(storage.parent(uri), file.path), content)

@@ -51,7 +51,7 @@ def test_processes_that_ask_at_once_get_one_identity(tmp_path):
 def test_a_store_has_its_registry_in_a_folder_of_that_name(tmp_path):
     home = RegistryHome.of_store(str(tmp_path))
     assert home.folder == tmp_path / "registry"
-    assert home.store == tmp_path.as_uri()
+    assert home.address == str(tmp_path / "registry")
 
 
 def test_a_store_on_s3_has_its_registry_on_this_machine(tmp_path, monkeypatch):
@@ -65,12 +65,36 @@ def test_looking_into_a_registry_that_is_not_there_makes_none(tmp_path):
     assert not (tmp_path / "nothing").exists()
 
 
-@pytest.mark.parametrize("uri", ["s3://bucket/registry"])
+@pytest.mark.parametrize("uri", ["s3://bucket/registry", "https://mlflow.example.org"])
 def test_a_registry_elsewhere_is_refused(uri):
     with pytest.raises(
-        RegistryError, match=r"s3://bucket/registry: the embedded registry is a folder on this machine"
+        RegistryError,
+        match=rf"{uri}: no registry can live there\. Allowed: a folder on this machine, or sagemaker://<region>",
     ):
         RegistryHome(uri)
+
+
+@pytest.mark.parametrize("region", ["", "Ireland", "eu-west-1/", "eu-west"])
+def test_a_region_that_is_none_is_refused(region):
+    with pytest.raises(
+        RegistryError, match=rf"sagemaker://{region}: this names no region of AWS\..*sagemaker://eu-west-1\."
+    ):
+        RegistryHome(f"sagemaker://{region}")
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-gov-west-1", "cn-north-1", "ap-southeast-5"])
+def test_sagemaker_is_a_home_by_region(region):
+    home = RegistryHome(f"sagemaker://{region}")
+    assert (home.uri, home.address, home.open().uri) == (f"sagemaker://{region}",) * 3
+
+
+def test_sagemakers_identity_is_the_region_and_the_endpoint_and_needs_no_network(monkeypatch):
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    digests = [RegistryHome(f"sagemaker://{region}").digest(None) for region in ("eu-west-1", "us-east-1")]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    digests += [RegistryHome("sagemaker://eu-west-1").digest(None) for _ in range(2)]
+    assert digests[2] == digests[3]
+    assert len(set(digests)) == 3
 
 
 @pytest.mark.parametrize("name", ["is it", "20%"])
@@ -99,6 +123,11 @@ def test_a_damaged_database_is_named_and_left_as_it_is(registry, chain):
         ):
             attempt()
     assert database.read_bytes() == b"not a database" * 100
+
+
+@pytest.fixture
+def place(embedded):
+    return embedded
 
 
 @pytest.fixture

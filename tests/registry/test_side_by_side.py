@@ -33,6 +33,11 @@ def registering(home, chain, wrap=()):
 
 
 @pytest.fixture
+def place(embedded):
+    return embedded
+
+
+@pytest.fixture
 def new_home(tmp_path):
     return RegistryHome.of_store(str(tmp_path / "my store"))
 

@@ -60,7 +60,7 @@ def test_it_registers_and_says_how_to_approve(store, capsys):
         "version": 1,
         "status": "PendingManualApproval",
         "registry": (store / "registry").as_uri(),
-        "approve": f"python -m orchestration models approve parcels 1 --store '{store}'",
+        "approve": f"python -m orchestration models approve parcels 1 --registry '{store}/registry'",
     }
     command = shlex.split(written["approve"])
     assert command[:3] == ["python", "-m", "orchestration"]
@@ -113,4 +113,4 @@ finally:
         [sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "the registry's folder; made if it isn't there" in " ".join(done.stdout.split())
+    assert "the registry's folder, made if it isn't there; or sagemaker:// and a region" in " ".join(done.stdout.split())
