@@ -97,6 +97,29 @@ def rendered(text: str) -> str:
     return MARKED.sub(write, text)
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads a template; CloudFormation's short forms become their long ones: `!Ref x` is `{Ref: x}`."""
+
+
+def _long_form(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any = None
+    if isinstance(node, yaml.MappingNode):
+        value = loader.construct_mapping(node, deep=True)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    elif isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    return {name if name in ("Ref", "Condition") else f"Fn::{name}": value}
+
+
+_Loader.add_multi_constructor("!", _long_form)
+
+
+def read_template(text: str) -> dict[str, Any]:
+    """A CloudFormation template as plain values."""
+    return dict(_Loader(text).get_single_data())
+
+
 def model_groups() -> list[str]:
     """The model groups that the recipes name."""
     recipes = [parse_recipe(read_recipe(path), str(path)) for path in sorted(RECIPES.glob("*.yaml"))]
@@ -163,7 +186,7 @@ def _attached(name: str, roles: list[str], *statements: dict[str, Any]) -> dict[
 def _repository(image: str) -> dict[str, Any]:
     return {
         "Type": "AWS::ECR::Repository",
-        "DeletionPolicy": "Retain",
+        "DeletionPolicy": "RetainExceptOnCreate",
         "UpdateReplacePolicy": "Retain",
         "Properties": {
             "RepositoryName": f"sluice-{image}",
@@ -270,7 +293,7 @@ def _package_arns() -> list[str]:
 def _model_group(group: str) -> dict[str, Any]:
     return {
         "Type": "AWS::SageMaker::ModelPackageGroup",
-        "DeletionPolicy": "Retain",
+        "DeletionPolicy": "RetainExceptOnCreate",
         "UpdateReplacePolicy": "Retain",
         "Properties": {
             "ModelPackageGroupName": group,
@@ -319,8 +342,8 @@ def _over_all(accesses: tuple[Access, ...]) -> dict[str, Any]:
         | _attached("roles", ["CiRole", "PlanRole"], _allow(["iam:GetRole"], pipelines_too)),
         "CiPush": ci | _attached("push", ["CiRole"], _allow(PUSH, repositories)),
         "PlanPull": ci | _attached("pull", ["PlanRole"], _allow([*PULL, "ecr:DescribeImages"], repositories)),
-        "Approval": _approval(),
-        "AutomaticallyApprove": {"Condition": "ApprovesAutomatically"}
+        "Approve": _approval(),
+        "ApproveAutomatically": {"Condition": "ApprovesAutomatically"}
         | _attached("approve", registering, approve),
         "Network": {"Condition": "HasVpc"} | _attached("network", jobs, *_network()),
     }
