@@ -9,10 +9,16 @@ DATA ?=
 ROWS ?=
 STORE ?= artifacts
 
+# One component's image; all of them if none is named.
+C ?=
+# A script that runs a Docker engine on a machine that has none; `env` prints what a shell needs to use it.
+ENGINE ?= $(wildcard ../shared/docker/engine.sh)
+
 py := .venv/bin/python
+images = ENGINE="$(ENGINE)" TORCH_INDEX="$(TORCH_INDEX)" && . ci/engine.sh && export TORCH_INDEX && $(py) -m ci.images
 
 .DEFAULT_GOAL := help
-.PHONY: help setup resources run check test test-long bench docs lock clean
+.PHONY: help setup resources run engine build push images wheelhouse check test test-long test-images bench docs lock clean
 
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -26,16 +32,34 @@ resources: setup ## Fetch the WordNet files into .resources (part of setup)
 run: setup ## Run RECIPE (a sample is made for the default one) on DATA, at most ROWS rows, into STORE
 	@$(py) -m orchestration run "$(RECIPE)" $(if $(DATA),--data "$(DATA)") $(if $(ROWS),--rows "$(ROWS)") --store "$(STORE)"
 
+engine: ## Start the Docker engine that the script ENGINE runs, where there is one
+	@$(if $(ENGINE),bash "$(ENGINE)" start,echo "no script runs an engine here; the one that DOCKER_HOST names is used")
+
+build: setup ## Build the images whose content changed, or the one of component C
+	@$(images) build $(C)
+
+push: setup ## Push what REGISTRY lacks and record every image's digest
+	@$(images) push $(C)
+
+images: setup ## List the images with their sizes beside their budgets
+	@$(images) show $(C)
+
+wheelhouse: setup ## Download all that the images hold into wheelhouse/, to build them without a network
+	@$(images) wheels $(C)
+
 check: setup ## Format, lint and type checks; changes nothing
 	@$(py) -m ruff format --check .
 	@$(py) -m ruff check .
 	@$(py) -m mypy
 
 test: setup ## The tests, without the long ones
-	@$(py) -m pytest -m "not long"
+	@$(py) -m pytest -m "not long and not images"
 
 test-long: setup ## The long tests: whole runs, on real data where it is there
 	@$(py) -m pytest -m long
+
+test-images: setup ## The tests that need a Docker engine and the built images
+	@ENGINE="$(ENGINE)" && . ci/engine.sh && $(py) -m pytest -m images
 
 bench: setup ## Reuse time and overhead per step, beside kfp.local, in one run
 	@PYTHON="$(PYTHON)" ci/setup.sh .venv-kfp benchmarks/requirements-kfp.lock

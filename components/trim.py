@@ -1,0 +1,85 @@
+"""Takes out of an image's environment what no run reads: run by its own Python while the image is built.
+
+Every line below was found by size and is held by the tests that run each component, and the SageMaker SDK's job driver,
+in the finished images.
+"""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import sysconfig
+from pathlib import Path
+
+SITE = Path(sysconfig.get_paths()["purelib"])
+
+FOLDERS = ("tests",)
+"""Folders of any package that only its developers read."""
+
+SUFFIXES = (".a", ".c", ".cpp", ".h", ".hpp", ".pxd", ".pyi", ".pyx")
+"""What compilers and editors read. No image has either."""
+
+UNUSED = (
+    # Arrow's network protocol, and what extensions are compiled against. A wheel holds copies of a library where there
+    # were links; the loader asks for one of the three.
+    *("pyarrow/libarrow_flight.so*", "pyarrow/_flight.*"),
+    *("pyarrow/libarrow_python.so", "pyarrow/libarrow_python.so.*.*.*", "pyarrow/include", "pyarrow/src"),
+    *("numpy/f2py", "numpy/distutils", "numpy/_core/include"),
+    *("sqlalchemy/testing", "alembic/testing"),
+    # A client of Databricks' own service, which MLflow brings along for those who have one.
+    *("databricks/sdk", "databricks_sdk-*.dist-info"),
+    # What torch compiles and links other programs with.
+    *("torch/include", "torch/share", "torch/bin", "torch/test"),
+)
+"""What no component and no part of the job driver imports, by package."""
+
+SERVICES = ("dynamodb", "emr", "kms", "logs", "s3", "sagemaker", "signin", "sso", "sso-oidc", "sts")
+"""The AWS services that a job speaks to, those that its credentials come from, and one (emr) whose description the
+SageMaker SDK reads on import. botocore describes 400 of them."""
+
+
+def main() -> None:
+    """Take it all out and say how much that was."""
+    before = size()
+    for path in list(SITE.rglob("*")):
+        if path.is_dir() and path.name in FOLDERS:
+            shutil.rmtree(path)
+        elif path.suffix in SUFFIXES:
+            path.unlink(missing_ok=True)
+    for pattern in UNUSED:
+        for path in list(SITE.glob(pattern)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for path in list((SITE / "botocore/data").glob("*/")):
+        if path.is_dir() and path.name not in SERVICES:
+            shutil.rmtree(path)
+    for path in SITE.rglob("*.so*"):
+        strip(path)
+    print(f"trimmed: {before / 1e6:.0f} MB, now {size() / 1e6:.0f} MB")
+
+
+def strip(library: Path) -> None:
+    """Cut what stands behind the last byte that is ever loaded: symbol tables for debuggers and linkers, a tenth of it all.
+
+    Like sstrip, and unlike strip without a package that no image holds: the loader reads program headers alone.
+    """
+    with library.open("r+b") as file:
+        head = file.read(64)
+        if len(head) < 64 or head[:6] != b"\x7fELF\x02\x01":  # not a 64-bit little-endian library
+            return
+        start, entry, count = struct.unpack("<32xQ14x2H6x", head)[0:3]
+        file.seek(start)
+        segments = [struct.unpack("<8xQ16xQ", file.read(entry)[:40]) for _ in range(count)]
+        file.truncate(max(start + entry * count, *(offset + length for offset, length in segments)))
+        file.seek(40)
+        file.write(bytes(8))  # where the table of sections was
+        file.seek(60)
+        file.write(bytes(4))  # how many there were, and which of them held their names
+
+
+def size() -> int:
+    """The bytes of every file of the environment."""
+    return sum(path.lstat().st_size for path in SITE.rglob("*") if path.is_file())
+
+
+if __name__ == "__main__":
+    main()
