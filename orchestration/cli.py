@@ -43,8 +43,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from orchestration.compile import add_compile_parser
+    from orchestration.deploy import add_upsert_parser
+    from orchestration.executions import add_logs_parser, add_status_parser, add_stop_parser
+    from orchestration.launch import add_start_parser
     from orchestration.lint import add_lint_parser
     from orchestration.models import add_models_parser
+    from orchestration.upload import add_upload_parser
 
     parser = argparse.ArgumentParser(prog="python -m orchestration", description="Sluice's command line.")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
@@ -55,6 +59,12 @@ def _parser() -> argparse.ArgumentParser:
     add_models_parser(verbs)
     add_compile_parser(verbs)
     add_lint_parser(verbs)
+    add_upsert_parser(verbs)
+    add_upload_parser(verbs)
+    add_start_parser(verbs)
+    add_status_parser(verbs)
+    add_logs_parser(verbs)
+    add_stop_parser(verbs)
     _add_docs(verbs)
     return parser
 
