@@ -55,8 +55,9 @@ def compile_pipeline(graph: Graph, environment: Environment, images: Mapping[str
     """
     _require_pinned(graph, images)
     with _nobody(environment), _quiet(), _captured_uploads() as objects:
-        session = _offline_session(environment)
-        definition = pipeline_of(graph, environment, images, session).definition()
+        session = _offline_session(environment)  # which checks the settings; once is enough
+        with _settings_checked():
+            definition = pipeline_of(graph, environment, images, session).definition()
     return Compiled(_with_checkpoints(definition, environment), dict(objects))
 
 
@@ -413,6 +414,15 @@ def _heard(watch: Callable[[str], None]) -> Iterator[None]:
         steps.removeHandler(handler)
         everything.level, steps.level = before
         steps.propagate = True
+
+
+@contextmanager
+def _settings_checked() -> Iterator[None]:
+    """Keep the SDK from checking its settings against their schema again for each of a hundred look-ups: ten seconds."""
+    from sagemaker.core.config.config_manager import SageMakerConfig
+
+    with mock.patch.object(SageMakerConfig, "validate_sagemaker_config", staticmethod(lambda _: None)):
+        yield
 
 
 @contextmanager
