@@ -133,6 +133,7 @@ def resources() -> dict[str, Any]:
     for access in accesses:
         found[f"{_title(access.image)}Repository"] = _repository(access.image)
         found[f"{_title(access.image)}Role"] = _job_role(access)
+        found[f"{_title(access.image)}Access"] = _access(access)
     for group in model_groups():
         found[f"{_title(group)}Models"] = _model_group(group)
     found["ApprovalEvents"] = _approval_events()
@@ -173,14 +174,16 @@ def _document(*statements: dict[str, Any]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
-def _policy(name: str, *statements: dict[str, Any]) -> dict[str, Any]:
-    return {"PolicyName": name, "PolicyDocument": _document(*statements)}
-
-
 def _attached(name: str, roles: list[str], *statements: dict[str, Any]) -> dict[str, Any]:
     """A policy of several roles."""
-    properties = {**_policy(name, *statements), "Roles": [Ref(role) for role in roles]}
-    return {"Type": "AWS::IAM::Policy", "Properties": properties}
+    return {
+        "Type": "AWS::IAM::Policy",
+        "Properties": {
+            "PolicyName": name,
+            "Roles": [Ref(role) for role in roles],
+            "PolicyDocument": _document(*statements),
+        },
+    }
 
 
 def _repository(image: str) -> dict[str, Any]:
@@ -198,18 +201,21 @@ def _repository(image: str) -> dict[str, Any]:
 
 
 def _job_role(access: Access) -> dict[str, Any]:
-    pull = _allow(PULL, [f"${{{_title(access.image)}Repository.Arn}}"])
-    policies = [_policy("store", *_store(access)), _policy("image", pull)]
-    if access.registers:
-        policies.append(_policy("registry", *_registry()))
     return {
         "Type": "AWS::IAM::Role",
         "Properties": {
             "Description": f"What the jobs of the image {access.image} may do",
             "AssumeRolePolicyDocument": _trust(),
-            "Policies": policies,
         },
     }
+
+
+def _access(access: Access) -> dict[str, Any]:
+    """What a role may do that no other job's may."""
+    title = _title(access.image)
+    pull = _allow(PULL, [f"${{{title}Repository.Arn}}"])
+    registry = _registry() if access.registers else []
+    return _attached("access", [f"{title}Role"], *_store(access), pull, *registry)
 
 
 def _trust() -> dict[str, Any]:
