@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sluice.contract import AwsError, AwsNotFound
@@ -85,13 +86,16 @@ def client(service: str, region: str | None = None) -> Any:
         import boto3
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError
+        from botocore.session import Session
 
         config = Config(
             retries={"mode": "standard"}, connect_timeout=CONNECT_TIMEOUT, read_timeout=READ_TIMEOUT
         )
         try:
             # a session of its own: boto3's default one keeps the first credentials it saw, and no thread may share it
-            return boto3.Session().client(service, region_name=region, config=config)
+            session = Session()
+            session.register_component("data_loader", _descriptions())
+            return boto3.Session(botocore_session=session).client(service, region_name=region, config=config)
         except ValueError as error:
             if isinstance(error, BotoCoreError):
                 raise
@@ -101,6 +105,14 @@ def client(service: str, region: str | None = None) -> Any:
                 got=str(error).removeprefix("Invalid endpoint: "),
                 allowed="http://host:port or https://host",
             ) from error
+
+
+@cache
+def _descriptions() -> Any:
+    """What botocore knows of the services, read once: SageMaker's part alone has megabytes."""
+    from botocore.session import Session
+
+    return Session().get_component("data_loader")
 
 
 @contextmanager

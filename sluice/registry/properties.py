@@ -130,7 +130,7 @@ def _modifier(package: Mapping[str, Any]) -> str:
 
 def _told(decision: Decision) -> str:
     when = decision.when.isoformat() if decision.before else CREATED
-    return f"{when} {decision.after} {_escape(decision.who, but=' ')} {_escape(decision.why)}".rstrip()
+    return f"{when} {decision.after} {_escape(decision.who, but=' ')} {_escape(decision.why)}".rstrip(" ")
 
 
 def _artifact(properties: Mapping[str, str], name: str) -> Parent:
