@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 from sluice.contract import progress
 
 INTERVAL_SECONDS = 5.0
 """The shortest time between two writes of one state; the first and the last report are always written."""
+PAUSE_SECONDS = 60.0
+"""How long nothing is written after a write that failed: a table that doesn't answer must not slow the step down."""
 DAYS_KEPT = 30
 
 
@@ -44,18 +47,26 @@ def telling(environment: Mapping[str, str]) -> Iterator[None]:
 class _Writer:
     def __init__(self, table: str, execution: str, step: str) -> None:
         self.table, self.execution, self.step = table, execution, step
-        self.written = 0.0
+        self.next = 0.0
         self.percent = 0
 
     def heard(self, message: str, fraction: float | None) -> None:
-        if time.monotonic() - self.written >= INTERVAL_SECONDS:
+        if time.monotonic() >= self.next:
             self.write("running", message, fraction)
 
     def write(self, state: str, message: str, fraction: float | None) -> None:
-        self.written = time.monotonic()
-        self.percent = self.percent if fraction is None else round(100 * fraction)
+        pause = INTERVAL_SECONDS
+        try:
+            self.percent = self.percent if fraction is None else round(100 * fraction)
+            self.client.put_item(TableName=self.table, Item=self._item(state, message))
+        except Exception as error:  # noqa: BLE001 — whatever is wrong with the table, the step goes on
+            print(f"status table {self.table}: {type(error).__name__}: {error}", flush=True)
+            pause = PAUSE_SECONDS
+        self.next = time.monotonic() + pause
+
+    def _item(self, state: str, message: str) -> dict[str, Any]:
         now = int(time.time())
-        item: dict[str, Any] = {
+        return {
             "execution": {"S": self.execution},
             "step": {"S": self.step},
             "state": {"S": state},
@@ -64,14 +75,11 @@ class _Writer:
             "updated": {"N": str(now)},
             "expires": {"N": str(now + DAYS_KEPT * 86400)},
         }
-        try:
-            self._client().put_item(TableName=self.table, Item=item)
-        except Exception as error:  # noqa: BLE001 — whatever is wrong with the table, the step goes on
-            print(f"status table {self.table}: {type(error).__name__}: {error}", flush=True)
 
-    def _client(self) -> Any:
+    @cached_property
+    def client(self) -> Any:
         import boto3
         from botocore.config import Config
 
         quick = Config(connect_timeout=2, read_timeout=2, retries={"total_max_attempts": 1})
-        return boto3.client("dynamodb", config=quick)
+        return boto3.Session().client("dynamodb", config=quick)

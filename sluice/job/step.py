@@ -34,7 +34,8 @@ def run_step(component: str, recipe: str, *given: str) -> dict[str, Any]:
         given: a parameter's name and its URI or plain value as text, in turn. The SDK takes no arbitrary keywords.
 
     Returns:
-        `outputs` (manifest URIs by name), `metrics`, and for a verdict `passed` and `reasons` (one text).
+        `outputs` (manifest URIs by name), `result` (the result's folder), and for a verdict `passed` and `reasons` (one
+        text).
     """
     try:
         with telling(os.environ):
@@ -110,8 +111,13 @@ def _fail(component: str, error: BaseException) -> NoReturn:
     )
     try:
         FAILURE.parent.mkdir(parents=True, exist_ok=True)
-        FAILURE.write_text(f"{component}: {message}"[:LONGEST])
+        FAILURE.write_text(_spoken_of(component, message)[:LONGEST])
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(1)
+
+
+def _spoken_of(component: str, message: str) -> str:
+    """The message, with the component's name in front unless it begins with that."""
+    return message if message.startswith((f"{component}:", f"{component} ")) else f"{component}: {message}"
