@@ -215,6 +215,7 @@ def _s3_client(region: str | None, endpoint: str | None) -> fs.FileSystem:
         endpoint_override=host or None,
         connect_timeout=10,
         request_timeout=60,
+        allow_delayed_open=True,  # a small file is one request, and not the three of an upload in parts
         retry_strategy=fs.AwsStandardS3RetryStrategy(
             max_attempts=int(os.environ.get("AWS_MAX_ATTEMPTS", "3"))
         ),

@@ -131,6 +131,59 @@ def test_a_model_that_is_gone_can_be_shown_and_rejected_but_not_approved(models,
     assert models("reject", "invoices", "1", "--reason", "lost")[0] == 0
 
 
+@pytest.fixture
+def on_sagemaker(empty_aws, s3_store, capsys):
+    """Types a `models` command about SageMaker's registry, which has one model that waits."""
+    home = "sagemaker://eu-west-1"
+    RegistryHome(home).open().register(Chain(f"{s3_store}/steps").candidate(), who="nightly job")
+
+    def type_command(*words: str):
+        status = main(["models", *words, "--registry", home])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return type_command
+
+
+def test_sagemakers_registry_is_listed_shown_and_decided_on_alike(on_sagemaker, s3_store):
+    status, out, _ = on_sagemaker("list")
+    assert (status, squeezed(out)[1].split()[:3]) == (0, ["invoices", "1", "PendingManualApproval"])
+    assert squeezed(out)[1].endswith("0.7800 0.9100 invoices-demo")
+    lines = squeezed(on_sagemaker("show", "invoices", "1")[1])
+    assert lines[2] == "model package arn:aws:sagemaker:eu-west-1:123456789012:model-package/invoices/1"
+    assert f"evaluation {s3_store}/steps/evaluation/report.html" in lines
+    assert lines[lines.index("lineage") + 1].endswith(f"{s3_store}/steps/evaluation/manifest.json")
+    assert on_sagemaker("approve", "invoices", "1", "--by", "Ada")[:2] == (
+        0,
+        "invoices version 1 is now Approved, by Ada\n",
+    )
+    assert on_sagemaker("reject", "invoices", "1", "--reason", "it drifts", "--by", "Grace Hopper")[0] == 0
+    history = squeezed(on_sagemaker("show", "invoices", "1")[1])[-4:-1]
+    assert history[0].endswith(
+        "nightly job PendingManualApproval registered by recipe invoices-demo: every gate passed"
+    )
+    assert history[1].endswith("UTC Ada Approved")
+    assert history[2].endswith("UTC Grace Hopper Rejected it drifts")
+
+
+def test_sagemakers_registry_without_models_or_without_an_answer(empty_aws, s3_store, capsys, monkeypatch):
+    home = ["--registry", "sagemaker://eu-west-1"]
+    assert main(["models", "list", *home]) == 0
+    assert capsys.readouterr().out == "No model is registered in sagemaker://eu-west-1 yet.\n"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    assert main(["models", "approve", "invoices", "1", *home]) == 1
+    assert "error: sagemaker://eu-west-1, group invoices: AWS can't be reached." in capsys.readouterr().err
+
+
+def test_a_folder_too_can_be_named_as_the_registry_but_not_beside_a_store(models, store, capsys):
+    assert main(["models", "list", "--registry", f"{store}/registry"]) == 0
+    assert capsys.readouterr().out == models("list")[1]
+    with pytest.raises(SystemExit, match="2"):
+        models("list", "--registry", f"{store}/registry")
+    assert "argument --store: not allowed with argument --registry" in capsys.readouterr().err
+
+
 def test_list_and_show_are_fast_because_they_need_no_mlflow(store, repository):
     code = """
 import sys

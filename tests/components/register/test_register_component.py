@@ -13,8 +13,9 @@ import pytest
 
 from components.register.component import register
 from orchestration.cli import main as orchestration
+from sluice.contract import storage
 from sluice.contract.cli import main
-from sluice.registry import RegistryHome
+from sluice.registry import RegistryHome, Status
 from tests.registry.builders import REFUSED, Chain, registry_in
 
 RECIPE = Path(__file__).parents[2] / "recipe" / "parcels.yaml"
@@ -26,19 +27,19 @@ def store(tmp_path):
     return tmp_path / "my store"
 
 
-def arguments(store: Path, chain: Chain, **changed: str) -> list[str]:
+def arguments(store: Path | str, chain: Chain, **changed: str) -> list[str]:
     given = {
         "store": str(store),
         "recipe": str(RECIPE),
         "model": chain.model.uri,
         "evaluation": chain.evaluation.uri,
         "data-report": chain.data_report.uri,
-        "registry": str(store / "registry"),
+        "registry": f"{store}/registry",
     }
     return [word for name, value in (given | changed).items() for word in (f"--{name}", value)]
 
 
-def run(store: Path, chain: Chain, capsys, **changed: str) -> dict:
+def run(store: Path | str, chain: Chain, capsys, **changed: str) -> dict:
     status = main(register, arguments(store, chain, **changed))
     captured = capsys.readouterr()
     assert status == 0, captured.err
@@ -99,18 +100,91 @@ def test_called_by_hand_it_still_refuses_a_refused_model(store, capsys):
     assert not list(store.rglob("registration.json"))
 
 
+def history(store: Path) -> list[tuple[str, str]]:
+    [version] = RegistryHome.of_store(str(store)).open().list()
+    return [(decision.after.value, decision.why) for decision in version.history]
+
+
+REGISTERED = ("PendingManualApproval", "registered by recipe parcels: every gate passed")
+AUTOMATICALLY = ("Approved", "approved automatically: every gate passed")
+
+
+def test_with_approval_it_takes_a_second_decision_at_once_and_only_once(store, capsys):
+    chain = Chain(store / "steps")
+    result = run(store, chain, capsys, approval="Approved")
+    assert result["metrics"] == {"group": "parcels", "version": 1, "status": "Approved"}
+    assert history(store) == [REGISTERED, AUTOMATICALLY]
+    shutil.rmtree(store / "steps" / "register")
+    assert run(store, chain, capsys, approval="Approved")["metrics"]["status"] == "Approved"
+    assert history(store) == [REGISTERED, AUTOMATICALLY]
+
+
+def test_a_registered_model_that_nobody_decided_on_is_approved_by_a_later_run_that_may(store, capsys):
+    chain = Chain(store / "steps")
+    run(store, chain, capsys)
+    assert run(store, chain, capsys, approval="Approved")["metrics"]["version"] == 1
+    assert history(store) == [REGISTERED, AUTOMATICALLY]
+
+
+def test_what_a_person_rejected_is_never_approved_automatically(store, capsys):
+    chain = Chain(store / "steps")
+    run(store, chain, capsys)
+    RegistryHome.of_store(str(store)).open().decide("parcels", 1, Status.REJECTED, who="ada", why="it drifts")
+    assert run(store, chain, capsys, approval="Approved")["metrics"]["status"] == "Rejected"
+    assert history(store) == [REGISTERED, ("Rejected", "it drifts")]
+
+
+def test_automatic_approval_checks_what_any_approval_checks(store, capsys, monkeypatch):
+    """Between the two decisions somebody changes the model."""
+    chain = Chain(store / "steps")
+    run(store, chain, capsys)
+    (store / "steps" / "model" / "model.onnx").write_text("evil weights")
+    assert main(register, arguments(store, chain, approval="Approved")) == 1
+    assert "model.onnx: a payload file's sha256 is not the manifest's" in capsys.readouterr().err
+    assert history(store) == [REGISTERED]
+
+
+@pytest.mark.parametrize("approval", ["approved", "Rejected", "yes", ""])
+def test_another_approval_is_refused_before_anything_is_registered(store, capsys, approval):
+    assert main(register, arguments(store, Chain(store / "steps"), approval=approval)) == 1
+    error = capsys.readouterr().err
+    assert f"register --approval: a new version can't begin like that. Got: {approval or 'nothing'}." in error
+    assert "Allowed: PendingManualApproval, which a person then decides, or Approved." in error
+    assert RegistryHome.of_store(str(store)).open().list() == ()
+
+
+def test_on_sagemaker_it_registers_approves_and_says_how_to_approve(empty_aws, s3_store, capsys):
+    chain, home = Chain(f"{s3_store}/steps"), "sagemaker://eu-west-1"
+    waiting = run(s3_store, chain, capsys, registry=home)
+    assert waiting["metrics"] == {"group": "parcels", "version": 1, "status": "PendingManualApproval"}
+    written = json.loads(storage.read_bytes(f"{waiting['result']}/registration/registration.json"))
+    assert written["registry"] == home
+    assert written["approve"] == f"python -m orchestration models approve parcels 1 --registry {home}"
+    assert run(s3_store, chain, capsys, registry=home) == waiting, (
+        "reused: the identity is known without a network"
+    )
+    approved = run(s3_store, chain, capsys, registry=home, approval="Approved")
+    assert approved["metrics"] == {"group": "parcels", "version": 1, "status": "Approved"}
+    command = shlex.split(written["approve"])
+    assert orchestration([*command[3:], "--reason", "again"]) == 1
+    assert "it can't become Approved. Got: Approved, by " in capsys.readouterr().err
+
+
 def test_help_needs_no_mlflow(repository):
     code = """
 import sys
 from components.register.component import register
+from sluice.contract import storage
 from sluice.contract.cli import main
 try:
     main(register, ["--help"])
 finally:
-    assert not {"mlflow", "sqlalchemy", "rich"} & set(sys.modules)
+    assert not {"mlflow", "sqlalchemy", "rich", "boto3", "botocore"} & set(sys.modules)
 """
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "the registry's folder, made if it isn't there; or sagemaker:// and a region" in " ".join(done.stdout.split())
+    assert "the registry's folder, made if it isn't there; or sagemaker:// and a region" in " ".join(
+        done.stdout.split()
+    )
