@@ -11,6 +11,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 LARGEST_IN_REQUEST = 100_000
 """Bytes of a definition that go into the request itself; a larger one goes by way of S3."""
+AT_ONCE = 8
+"""Objects that are uploaded side by side."""
 TRUSTED = "sagemaker.amazonaws.com"
 HOME = Path(__file__).parents[1]
 
@@ -130,10 +133,9 @@ class Deployment:
 
     def upload(self) -> int:
         """Put every object where the definition says; how many were not there already."""
-        return sum(
-            put_object(self.s3, self.environment, uri, content)
-            for uri, content in self.compiled.objects.items()
-        )
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            objects = self.compiled.objects.items()
+            return sum(pool.map(lambda item: put_object(self.s3, self.environment, *item), objects))
 
     def put(self) -> str:
         """Create or update the pipeline; what was done, in words."""
