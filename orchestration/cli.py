@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     from orchestration.launch import add_start_parser
     from orchestration.lint import add_lint_parser
     from orchestration.models import add_models_parser
+    from orchestration.plan import add_plan_parser
     from orchestration.upload import add_upload_parser
 
     parser = argparse.ArgumentParser(prog="python -m orchestration", description="Sluice's command line.")
@@ -59,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     add_models_parser(verbs)
     add_compile_parser(verbs)
     add_lint_parser(verbs)
+    add_plan_parser(verbs)
     add_upsert_parser(verbs)
     add_upload_parser(verbs)
     add_start_parser(verbs)

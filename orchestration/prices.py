@@ -115,10 +115,12 @@ class RunCost:
     Attributes:
         steps: step by step.
         table: the date of the price table.
+        region: the region that it looked the prices up for.
     """
 
     steps: tuple[Cost, ...]
     table: datetime.date
+    region: str
 
     @property
     def most(self) -> float:
@@ -139,7 +141,7 @@ class RunCost:
 
 def dollars(amount: float) -> str:
     """An amount as people write it."""
-    return f"${amount:,.2f}"
+    return f"${amount:,.2f}" if amount >= 0.005 or not amount else "less than $0.01"
 
 
 def told(cost: Cost, table: datetime.date) -> tuple[str, str, str]:
@@ -160,4 +162,4 @@ def total(run: RunCost) -> str:
     if not run.steps or len(run.unpriced) == len(run.steps):
         return f"No step has a list price in the table of {run.table}."
     expected = f"{dollars(run.expected)} by the minutes measured last, " if run.expected is not None else ""
-    return f"A run costs {expected}{dollars(run.most)} at most if every job runs to its limit{without}."
+    return f"A run costs {expected}{dollars(run.most)} at most if every job runs to its limit once{without}."
