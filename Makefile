@@ -9,6 +9,11 @@ DATA ?=
 ROWS ?=
 STORE ?= artifacts
 
+# An environment's name and AWS region, and parameters of its stack.
+ENV ?=
+REGION ?=
+PARAMETERS ?=
+
 # One component's image; all of them if none is named.
 C ?=
 # A script that runs a Docker engine on a machine that has none; `env` prints what a shell needs to use it.
@@ -18,7 +23,7 @@ py := .venv/bin/python
 images = ENGINE="$(ENGINE)" TORCH_INDEX="$(TORCH_INDEX)" && . ci/engine.sh && export TORCH_INDEX && $(py) -m ci.images
 
 .DEFAULT_GOAL := help
-.PHONY: help setup resources run engine build push images wheelhouse check test test-long test-images bench docs lock clean
+.PHONY: help setup resources run engine build push images wheelhouse infra infra-template check test test-long test-images bench docs lock clean
 
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -46,6 +51,12 @@ images: setup ## List the images with their sizes beside their budgets
 
 wheelhouse: setup ## Download all that the images hold into wheelhouse/, to build them without a network
 	@$(images) wheels $(C)
+
+infra: setup ## Make or change the AWS resources of ENV in REGION, with PARAMETERS="NAME=VALUE …"; writes its environment file
+	@$(py) -m infra deploy "$(ENV)" "$(REGION)" $(PARAMETERS)
+
+infra-template: setup ## Write what follows from the graph and the recipes into infra/stack.yaml again
+	@$(py) -m infra template
 
 check: setup ## Format, lint and type checks; changes nothing
 	@$(py) -m ruff format --check .

@@ -34,7 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     deploy = verbs.add_parser("deploy", help="make or change a stack, and write its environment file")
     deploy.add_argument("name", help="the environment's name, like staging")
-    deploy.add_argument("--region", required=True, help="AWS's name of the region, like eu-west-1")
+    deploy.add_argument("region", help="AWS's name of the region, like eu-west-1")
     deploy.add_argument("parameters", nargs="*", metavar="NAME=VALUE", help="parameters of infra/stack.yaml")
     deploy.set_defaults(run=_deploy)
     template = verbs.add_parser("template", help="write what follows from the graph into infra/stack.yaml")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ WAIT_SECONDS = 3.0
 DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 DEAD = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS")
 """The states of a stack whose creation failed: it can only be deleted and made anew."""
+NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 UNCHANGED = "No updates are to be performed"
 """What CloudFormation calls an error when nothing is to be done."""
 
@@ -36,9 +38,10 @@ def deploy(environment: str, region: str, given: Mapping[str, str], say: Say = p
         the stack's outputs.
 
     Raises:
-        InputError: the template has no such parameter.
+        InputError: no environment can be called that, or the template has no such parameter.
         AwsError: AWS refuses, or a resource can't be made; the reasons are CloudFormation's.
     """
+    _require_name(environment)
     template = STACK.read_text(encoding="utf-8")
     known = list(read_template(template)["Parameters"])
     _require_known(given, known)
@@ -53,6 +56,16 @@ def deploy(environment: str, region: str, given: Mapping[str, str], say: Say = p
     else:
         say(f"{stack.name}: nothing changed")
     return stack.outputs()
+
+
+def _require_name(environment: str) -> None:
+    if not NAME.fullmatch(environment):
+        raise InputError(
+            "no environment can be called that",
+            where="infra deploy",
+            got=environment or "no name",
+            allowed="lower-case letters, digits and dashes, beginning with a letter: make infra ENV=staging REGION=eu-west-1",
+        )
 
 
 def _require_known(given: Mapping[str, str], known: list[str]) -> None:

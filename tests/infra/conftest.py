@@ -102,5 +102,6 @@ def _lead_to(server: str, patch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         patch.delenv(name)
     patch.setenv("AWS_ENDPOINT_URL", server)
+    patch.setenv("AWS_DEFAULT_REGION", REGION)
     patch.setenv("AWS_ACCESS_KEY_ID", "test")
     patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
