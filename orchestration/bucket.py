@@ -37,6 +37,7 @@ def put_object(s3: Any, environment: Environment, uri: str, content: bytes) -> b
             Bucket=bucket,
             Key=key,
             Body=content,
+            ChecksumAlgorithm="SHA256",
             ChecksumSHA256=base64.b64encode(digest.digest()).decode(),
             Metadata={SHA256: digest.hexdigest()},
             **encryption(environment),

@@ -154,6 +154,7 @@ class _Upload:
             self.s3.put_object(
                 **self._key(file),
                 Body=content,
+                ChecksumAlgorithm="SHA256",
                 ChecksumSHA256=_base64(file.parts[0]),
                 Metadata={SHA256: file.sha256},
                 **self.encryption,
@@ -174,6 +175,7 @@ class _Upload:
                         UploadId=identity,
                         PartNumber=number + 1,
                         Body=content,
+                        ChecksumAlgorithm="SHA256",
                         ChecksumSHA256=digest,
                     )
                 known[number] = {"ETag": answer["ETag"], "ChecksumSHA256": digest}

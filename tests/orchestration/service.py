@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -109,4 +110,4 @@ def write_files(account: Account) -> None:
 
 def a_console() -> Console:
     """A console that keeps what it is told."""
-    return Console(record=True, file=open(os.devnull, "w"), width=400)  # noqa: PTH123
+    return Console(record=True, file=io.StringIO(), width=400)
