@@ -16,9 +16,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.bucket import head, put_object, require_bucket
+from orchestration.bucket import put_object, require_bucket
 from orchestration.compile import add_environment
-from orchestration.definition import normalised, payloads, read_definition
+from orchestration.definition import read_definition
 from orchestration.environment import Environment, Image, read_environment, read_images
 from orchestration.executions import Deployed
 from sluice.aws import DENIED, client, speaking_of
@@ -124,12 +124,12 @@ class Deployment:
 
     def is_deployed(self) -> bool:
         """Whether this very pipeline is deployed, and what it refers to is still there."""
-        if self.before is None or self.before["RoleArn"] != self.environment.pipeline_role:
+        from orchestration.plan import compare, standing
+
+        if self.before is None:
             return False
-        old = read_definition(self.before["PipelineDefinition"], f"pipeline {self.environment.pipeline}")
-        if normalised(old) != normalised(read_definition(self.compiled.definition)):
-            return False
-        return all(head(self.s3, uri) is not None for uri in payloads(old).values())
+        there = standing(self.before, self.s3)
+        return there.digests is not None and not compare(there, self.compiled, self.environment)
 
     def upload(self) -> int:
         """Put every object where the definition says; how many were not there already."""
