@@ -103,7 +103,7 @@ def test_register_writes_what_sagemaker_shows_beside_the_evaluation_and_not_into
         ("RegisterRole", {"register"}),
         ("CiRole", {"preprocess", "validate", "train", "evaluate", "register"}),
         ("PipelineRole", set()),
-        ("PlanRole", set()),
+        ("PlanRole", {"preprocess", "validate", "train", "evaluate", "register"}),
         ("ApproverRole", set()),
     ],
 )
