@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -41,6 +42,8 @@ ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 BUCKET = "sluice-local"
 START_SECONDS = 60
+SAID = re.compile(r"^.*\| *(?:\x1b\[0m)? *error: (.*)$", re.MULTILINE)
+"""A job's last words, as docker-compose prints them: `<container> | error: …`."""
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/sluice-local"
 TRUST = (
     '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",'
@@ -81,10 +84,10 @@ def run(request: Request, console: Console) -> int:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             with log.open("w", buffering=1) as out, redirect_stdout(out), redirect_stderr(out):
                 ended = run_in_local_mode(build(), environment, images, arguments, Path(folder), say)
-            return _told(ended, environment, Path(folder), log, say)
+            return _told(ended, environment, log, say)
 
 
-def _told(ended: LocalExecution, environment: Environment, folder: Path, log: Path, say: Any) -> int:
+def _told(ended: LocalExecution, environment: Environment, log: Path, say: Any) -> int:
     """Say how the execution ended; a refusal is told apart from a failure."""
     for step, result in _results(ended, environment).items():
         say(f"{step:12}{ended.seconds.get(step, 0):8.1f} s  {_short(result.metrics)}")
@@ -94,9 +97,12 @@ def _told(ended: LocalExecution, environment: Environment, folder: Path, log: Pa
     if ended.failed.endswith("-refused"):
         say(f"refused: {ended.reason}")
         return REFUSED
-    failures = sorted(folder.rglob("output/failure"), key=lambda path: path.stat().st_mtime)
-    reason = failures[-1].read_text() if failures else ended.reason
-    raise StepFailed(reason, where=f"step {ended.failed}", next_step=f"Read the containers' log: {log}")
+    said = SAID.findall(log.read_text(errors="replace"))
+    raise StepFailed(
+        said[-1] if said else ended.reason,
+        where=f"step {ended.failed}",
+        next_step=f"Read the containers' log: {log}",
+    )
 
 
 def _results(ended: LocalExecution, environment: Environment) -> dict[str, Result]:

@@ -109,9 +109,11 @@ def _fail(component: str, error: BaseException) -> NoReturn:
     message = (
         error.message if isinstance(error, SluiceError) else f"unexpected {type(error).__name__}: {error}"
     )
+    told = _spoken_of(component, message)
+    print(f"error: {told}", file=sys.stderr)
     try:
         FAILURE.parent.mkdir(parents=True, exist_ok=True)
-        FAILURE.write_text(_spoken_of(component, message)[:LONGEST])
+        FAILURE.write_text(told[:LONGEST])
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
