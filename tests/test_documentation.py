@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.__main__ import _parser as infra_parser
 from orchestration.check import check
 from orchestration.cli import _parser
 from orchestration.documentation import outdated
@@ -20,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = sorted(
     path
-    for pattern in ("*.md", "docs/*.md", "components/**/README.md", "benchmarks/*.md")
+    for pattern in ("*.md", "docs/*.md", "components/**/README.md", "benchmarks/*.md", "infra/*.md")
     for path in ROOT.glob(pattern)
 )
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
@@ -138,6 +139,8 @@ def test_a_command_of_a_page_is_one_that_exists(page, command):
     elif words[1:3] == ["-m", "orchestration"]:
         assert words[0] == ".venv/bin/python", page
         assert callable(_parser().parse_args(words[3:]).run)
+    elif words[1:3] == ["-m", "infra"]:
+        assert callable(infra_parser().parse_args(words[3 : words.index(">")]).run)
     else:
         pytest.fail(f"{page}: no test knows whether this exists: {command}")
 
