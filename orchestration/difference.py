@@ -239,10 +239,11 @@ def _options(step: StepContent) -> Content:
     told: Content = {}
     for option, values in step.options.items():
         if option == REFERENCES:
-            pairs = dict.fromkeys(
-                (str(n), json.dumps(v)) for n, v in zip(values[::2], values[1::2], strict=False)
-            )
-            told[option] = {name: json.loads(value) for name, value in pairs}
+            gets: dict[str, list[Any]] = {}
+            for name, value in zip(values[::2], values[1::2], strict=False):
+                if value not in gets.setdefault(str(name), []):  # the SDK says many of them several times
+                    gets[str(name)].append(value)
+            told[option] = {name: found[0] if len(found) == 1 else found for name, found in gets.items()}
         elif option != BUILD_TIME:
             told[option] = values[0] if len(values) == 1 else values
     return told
