@@ -14,6 +14,10 @@ ENV ?=
 REGION ?=
 PARAMETERS ?=
 
+environment = --environment "orchestration/environments/$(ENV).yaml"
+# Anything makes `make plan` write Markdown, for a comment on a pull request.
+MARKDOWN ?=
+
 # One component's image; all of them if none is named.
 C ?=
 # A script that runs a Docker engine on a machine that has none; `env` prints what a shell needs to use it.
@@ -23,7 +27,7 @@ py := .venv/bin/python
 images = ENGINE="$(ENGINE)" TORCH_INDEX="$(TORCH_INDEX)" && . ci/engine.sh && export TORCH_INDEX && $(py) -m ci.images
 
 .DEFAULT_GOAL := help
-.PHONY: help setup resources run engine build push images wheelhouse infra infra-template check test test-long test-images bench docs lock clean
+.PHONY: help setup resources run engine build push images wheelhouse infra infra-template plan upsert check test test-long test-images bench docs lock clean
 
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -57,6 +61,12 @@ infra: setup ## Make or change the AWS resources of ENV in REGION, with PARAMETE
 
 infra-template: setup ## Write what follows from the graph and the recipes into infra/stack.yaml again
 	@$(py) -m infra template
+
+plan: setup ## Show what an upsert would change in ENV, a run's price and lint's verdict; no failure if something changes
+	@$(py) -m orchestration plan $(environment) $(if $(MARKDOWN),--markdown) || [ $$? -eq 2 ]
+
+upsert: setup ## Deploy the pipeline to ENV: lint, upload, create or update it where anything changed
+	@$(py) -m orchestration upsert $(environment)
 
 check: setup ## Format, lint and type checks; changes nothing
 	@$(py) -m ruff format --check .

@@ -90,14 +90,17 @@ def run_lint(options: argparse.Namespace) -> int:
 def compile_for(options: argparse.Namespace) -> tuple[Compiled, Environment, dict[str, Image]]:
     """The pipeline compiled for the environment and images that were named on the command line.
 
+    An image that was built and not pushed is compiled by its tag, so that a pull request can be looked at; it is a
+    finding of lint.
+
     Raises:
-        InputError: a file is wrong, or an image was never built or pushed.
+        InputError: a file is wrong, or an image was never built.
     """
     from orchestration.pipeline import build
     from orchestration.steps import compile_pipeline
 
     environment, images = read_environment(options.environment), read_images(options.images)
-    return compile_pipeline(build(), environment, images), environment, images
+    return compile_pipeline(build(), environment, images, tags=True), environment, images
 
 
 def _recipe_uri(path: Path, environment: Environment) -> str:

@@ -47,13 +47,22 @@ class Compiled:
     objects: Mapping[str, bytes]
 
 
-def compile_pipeline(graph: Graph, environment: Environment, images: Mapping[str, Image]) -> Compiled:
+def compile_pipeline(
+    graph: Graph, environment: Environment, images: Mapping[str, Image], *, tags: bool = False
+) -> Compiled:
     """Compile the graph for an environment.
+
+    Args:
+        graph: the graph.
+        environment: where it is to run.
+        images: the images by component.
+        tags: whether an image may be known by its tag only. That is enough to look at the definition, not to run it.
 
     Raises:
         InputError: an image is missing, or only known by a tag.
     """
-    _require_pinned(graph, images)
+    if not tags:
+        _require_pinned(graph, images)
     with _nobody(environment), _quiet(), _captured_uploads() as objects:
         session = _offline_session(environment)  # which checks the settings; once is enough
         with _settings_checked():

@@ -50,13 +50,13 @@ class Account:
         found = client("s3", REGION).list_objects_v2(Bucket=self.bucket, Prefix=f"sluice/{prefix}")
         return [entry["Key"] for entry in found.get("Contents", [])]
 
-    def record_images(self, *, pushed: bool = True, **tags: str) -> None:
-        """Write the record of images: pushed ones by digest, others by tag; `tags` are a component's own content."""
+    def record_images(self, **built: str) -> None:
+        """Write the record of images: pushed ones by their digest, those that were only built by the tag given here."""
         record = {}
         for place, name in enumerate(COMPONENTS):
-            tag = tags.get(name, str(place) * 16)
-            reference = f"@sha256:{tag * 4}" if pushed else f":{tag}"
-            uri = f"{NUMBER}.dkr.ecr.{REGION}.amazonaws.com/sluice-{name}{reference}"
+            tag = built.get(name, str(place) * 16)
+            repository = f"{NUMBER}.dkr.ecr.{REGION}.amazonaws.com/sluice-{name}"
+            uri = f"{repository}:{tag}" if name in built else f"{repository}@sha256:{tag * 4}"
             record[name] = {"uri": uri, "tag": tag, "python": "3.11", "contract": "1.0"}
         self.images.write_text(yaml.safe_dump(record), encoding="utf-8")
 

@@ -25,7 +25,7 @@ def comment(tmp_path):
         pytest.skip("no Node.js here, which runs the comment's script on GitHub")
 
     def run(plan: str, *comments: dict) -> list[dict]:
-        (tmp_path / "plan.txt").write_text(plan, encoding="utf-8")
+        (tmp_path / "plan.md").write_text(plan, encoding="utf-8")
         script = tmp_path / "script.js"
         script.write_text(WORKFLOW["jobs"]["comment"]["steps"][-1]["with"]["script"], encoding="utf-8")
         done = subprocess.run(
@@ -63,11 +63,6 @@ def test_a_later_run_changes_that_one_comment(comment):
 def test_a_person_s_comment_that_looks_like_ours_is_left_alone(comment):
     (done,) = comment("plan", {"id": 1, "user": PERSON, "body": f"{MARK}\nmine"})
     assert list(done) == ["created"]
-
-
-def test_a_plan_can_not_leave_its_frame(comment):
-    (done,) = comment("```\n# approved by nobody\n")
-    assert done["created"]["body"].count("```") == 2
 
 
 def test_a_very_long_plan_is_cut_and_says_so(comment):
