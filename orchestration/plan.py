@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from orchestration.executions import Deployed
     from orchestration.steps import Compiled
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -29,10 +31,12 @@ Row = tuple[str, ...]
 
 CHANGES = 2
 """The exit status of a plan in which something changes."""
+LOOKED_AT = 5
+"""Executions that tell how long the steps take."""
 MARKS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 TELLING = ("type", "image", "instance type", "role", "opens if", "message", "stands behind")
 """What of a step that comes or goes is worth a line."""
-COLUMNS = ("step", "instance", "an hour", "as measured last", "at most")
+COLUMNS = ("step", "instance", "an hour", "as measured", "at most")
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ def plan(
         compiled: the pipeline as it is now.
         environment: where it is to run.
         images: the images by component.
-        minutes: how long steps took when they were last run, by step.
+        minutes: how long steps took in earlier runs, by step.
     """
     now = read_definition(compiled.definition)
     notes = []
@@ -201,8 +205,12 @@ def run_plan(options: argparse.Namespace) -> int:
     """
     from rich.console import Console
 
+    from orchestration.executions import Deployed
+
     compiled, environment, images = compile_for(options)
-    made = plan(_deployed(environment), compiled, environment, images)
+    pipeline = Deployed(environment)
+    deployed = _standing(pipeline)
+    made = plan(deployed, compiled, environment, images, measured(pipeline) if deployed else None)
     if options.markdown:
         print(markdown(made))
     else:
@@ -210,15 +218,31 @@ def run_plan(options: argparse.Namespace) -> int:
     return CHANGES if made.changes else 0
 
 
-def _deployed(environment: Environment) -> Standing | None:
-    from orchestration.executions import Deployed
+def _standing(pipeline: Deployed) -> Standing | None:
     from sluice.aws import client
 
     try:
-        described = Deployed(environment).describe()
+        return standing(pipeline.describe(), client("s3", pipeline.environment.region))
     except AwsNotFound:
         return None
-    return standing(described, client("s3", environment.region))
+
+
+def measured(pipeline: Deployed) -> dict[str, float]:
+    """The most minutes that each job took in the last executions that succeeded.
+
+    The most, because a job that found its result there is over at once. Empty where SageMaker tells nothing of them: a
+    plan is right without.
+    """
+    found: dict[str, float] = {}
+    try:
+        succeeded = (execution for execution in pipeline.executions() if execution.status == "Succeeded")
+        for execution in itertools.islice(succeeded, LOOKED_AT):
+            for step in pipeline.steps(execution):
+                if step.job and step.status == "Succeeded" and not step.taken_from:
+                    found[step.name] = max(found.get(step.name, 0.0), step.seconds / 60)
+    except AwsError:
+        return {}
+    return found
 
 
 def show(plan: Plan, console: Console) -> None:

@@ -81,7 +81,7 @@ class Cost:
         hourly: the list price of an hour in US dollars; None if the table doesn't say.
         seen: when that price was seen.
         ceiling: the minutes after which the job is stopped.
-        measured: the minutes that it took last time; None if that is unknown.
+        measured: the minutes that it took in earlier runs; None if that is unknown.
         spot: whether it runs on spot instances, which cost less than the list price by as much as the day's market says.
     """
 
@@ -101,7 +101,7 @@ class Cost:
 
     @property
     def expected(self) -> float | None:
-        """US dollars if it takes as long as last time."""
+        """US dollars if it takes as long as it did."""
         return None if self.measured is None else self._of(self.measured)
 
     def _of(self, minutes: float) -> float | None:
@@ -139,9 +139,9 @@ class RunCost:
         return tuple(cost.step for cost in self.steps if cost.hourly is None)
 
 
-def dollars(amount: float) -> str:
-    """An amount as people write it."""
-    return f"${amount:,.2f}" if amount >= 0.005 or not amount else "less than $0.01"
+def dollars(cost: float) -> str:
+    """Dollars as people write them."""
+    return f"${cost:,.2f}" if cost >= 0.005 or not cost else "less than $0.01"
 
 
 def told(cost: Cost, table: datetime.date) -> tuple[str, str, str]:
@@ -152,7 +152,11 @@ def told(cost: Cost, table: datetime.date) -> tuple[str, str, str]:
     old = cost.seen is not None and table - cost.seen > OLD
     hourly = f"{upto}${cost.hourly:.4g}" + (f" × {cost.instances}" if cost.instances > 1 else "")
     hourly += f" (of {cost.seen})" if old else ""
-    expected = "–" if cost.expected is None else f"{upto}{dollars(cost.expected)} for {cost.measured:g} min"
+    expected = (
+        "–"
+        if cost.expected is None
+        else f"{upto}{dollars(cost.expected)} for {round(cost.measured or 0.0, 1):g} min"
+    )
     return hourly, expected, f"{upto}{dollars(cost.most or 0.0)} for {cost.ceiling:g} min"
 
 
@@ -161,5 +165,5 @@ def total(run: RunCost) -> str:
     without = f", and {', '.join(run.unpriced)} without a list price" if run.unpriced else ""
     if not run.steps or len(run.unpriced) == len(run.steps):
         return f"No step has a list price in the table of {run.table}."
-    expected = f"{dollars(run.expected)} by the minutes measured last, " if run.expected is not None else ""
+    expected = f"{dollars(run.expected)} as measured, " if run.expected is not None else ""
     return f"A run costs {expected}{dollars(run.most)} at most if every job runs to its limit once{without}."

@@ -30,6 +30,7 @@ from tests.builders.definitions import (
     steps_of,
     the_step,
 )
+from tests.builders.sagemaker import refusing
 
 from .service import account_at
 
@@ -341,13 +342,11 @@ def test_the_price_follows_from_the_table_the_limits_and_what_was_measured():
     table = (
         printed(made).split("price of a run at the list prices of 2026-09-25 in us-east-1\n")[1].splitlines()
     )
-    assert " ".join(table[0].split()) == "step instance an hour as measured last at most"
+    assert " ".join(table[0].split()) == "step instance an hour as measured at most"
     assert " ".join(table[3].split()) == (
         "train ml.m5.xlarge up to $0.23 up to $0.23 for 60 min up to $0.92 for 240 min"
     )
-    assert table[6] == (
-        "  A run costs $0.29 by the minutes measured last, $4.60 at most if every job runs to its limit once."
-    )
+    assert table[6] == ("  A run costs $0.29 as measured, $4.60 at most if every job runs to its limit once.")
 
 
 def test_an_unknown_instance_type_has_no_price():
@@ -406,3 +405,55 @@ def test_a_plan_of_what_is_deployed_ends_with_0_until_something_changes(account,
     client("s3", "us-east-1").delete_object(Bucket=bucket, Key=key)
     assert main(["plan", "--markdown", *account.files]) == 2
     assert "| ~ train | payload of the function | not there | " in capsys.readouterr().out
+
+
+def test_what_a_run_costs_is_measured_on_the_longest_of_the_last_executions(account, capsys):
+    made = Deployment(account.environment, compiled())
+    made.upload()
+    made.put()
+    account.sagemaker.answers["ListPipelineExecutions"] = {
+        "PipelineExecutionSummaries": [execution("c", "Failed"), execution("b"), execution("a")]
+    }
+    account.sagemaker.answers["ListPipelineExecutionSteps"] = [
+        {"PipelineExecutionSteps": [a_job("preprocess", 30.0), a_job("train", 1.0)]},
+        {"PipelineExecutionSteps": [a_job("train", 90.0), a_job("evaluate", 10.0, status="Failed")]},
+    ]
+    assert main(["plan", *account.files]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "preprocess ml.m5.xlarge $0.23 $0.12 for 30 min" in said
+    assert "train ml.m5.xlarge up to $0.23 up to $0.34 for 90 min" in said
+    assert "evaluate ml.m5.xlarge $0.23 – $0.92 for 240 min" in said
+    asked = account.sagemaker.requests("ListPipelineExecutionSteps")
+    assert [request["PipelineExecutionArn"][-1] for request in asked] == ["b", "a"]
+
+
+def test_executions_that_cannot_be_looked_at_leave_the_plan_right(account, capsys):
+    made = Deployment(account.environment, compiled())
+    made.upload()
+    made.put()
+    account.sagemaker.answers["ListPipelineExecutions"] = refusing("AccessDeniedException", "not you")
+    assert main(["plan", *account.files]) == 0
+    assert "A run costs $4.60 at most" in capsys.readouterr().out
+
+
+def execution(identity, status="Succeeded"):
+    """An execution as SageMaker lists it."""
+    arn = f"arn:aws:sagemaker:us-east-1:111122223333:pipeline/sluice/execution/{identity}"
+    return {
+        "PipelineExecutionArn": arn,
+        "PipelineExecutionStatus": status,
+        "StartTime": 1_790_000_000 + ord(identity),
+        "PipelineExecutionDisplayName": identity,
+    }
+
+
+def a_job(name, minutes, status="Succeeded"):
+    """A step as SageMaker lists it."""
+    began = 1_790_000_000
+    return {
+        "StepName": name,
+        "StepStatus": status,
+        "StartTime": began,
+        "EndTime": began + 60 * minutes,
+        "Metadata": {"TrainingJob": {"Arn": f"arn:aws:sagemaker:us-east-1:111122223333:training-job/{name}"}},
+    }

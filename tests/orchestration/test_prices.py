@@ -68,9 +68,7 @@ def test_a_price_that_is_much_older_than_the_table_says_its_day():
 def test_a_run_is_the_sum_of_its_steps():
     run = RunCost((a_cost(measured=30), a_cost("evaluate", measured=5)), DAY, "us-east-1")
     assert (run.expected, run.most) == (pytest.approx(0.7), pytest.approx(2.4))
-    assert total(run) == (
-        "A run costs $0.70 by the minutes measured last, $2.40 at most if every job runs to its limit once."
-    )
+    assert total(run) == ("A run costs $0.70 as measured, $2.40 at most if every job runs to its limit once.")
 
 
 def test_what_is_expected_is_only_said_where_every_step_was_measured():
