@@ -11,6 +11,7 @@ import time
 import urllib.request
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -24,9 +25,10 @@ REPOSITORY = "example/sluice"
 
 @dataclass(frozen=True, eq=False)
 class Account:
-    """The server's address, and what the stack of the environment `staging` gives to others."""
+    """The server's address and log, and what the stack of the environment `staging` gives to others."""
 
     url: str
+    log: Path
     outputs: dict[str, str]
 
     def client(self, service: str, **credentials: str) -> Any:
@@ -57,18 +59,25 @@ def _document(found: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def server():
+def server_log(tmp_path_factory):
+    """Where the server writes a line for each request."""
+    return tmp_path_factory.mktemp("moto") / "requests.log"
+
+
+@pytest.fixture(scope="session")
+def server(server_log):
     """The address of a moto server that shares nothing with other tests: they have accounts of their own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield _ready(f"http://127.0.0.1:{port}", process)
-    finally:
-        process.terminate()
-        process.wait()
+    with server_log.open("wb") as log:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
+        try:
+            yield _ready(f"http://127.0.0.1:{port}", process)
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def _ready(url: str, process: subprocess.Popen[bytes]) -> str:
@@ -84,12 +93,12 @@ def _ready(url: str, process: subprocess.Popen[bytes]) -> str:
 
 
 @pytest.fixture(scope="session")
-def account(server):
+def account(server, server_log):
     """The account after `make infra ENV=staging` with a repository on GitHub and a network for jobs."""
     with pytest.MonkeyPatch.context() as patch:
         _lead_to(server, patch)
         given = {"GitHubRepository": REPOSITORY, "Subnets": "subnet-1,subnet-2", "SecurityGroups": "sg-1"}
-        return Account(server, deploy("staging", REGION, given, say=lambda _: None))
+        return Account(server, server_log, deploy("staging", REGION, given, say=lambda _: None))
 
 
 @pytest.fixture
