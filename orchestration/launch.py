@@ -70,11 +70,13 @@ class Launched:
         execution: the execution; None if there was nothing to do.
         refused: whether a gate refuses by a verdict that was there already.
         reused: how long each step that was passed over had taken, by step.
+        missing: the steps that a selective execution was started for.
     """
 
     execution: Execution | None
     refused: bool = False
     reused: Mapping[str, float] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
 
 
 def add_start_parser(verbs: Subparsers) -> None:
@@ -159,9 +161,10 @@ def launch(order: Order, console: Console) -> Launched:
     _require_known(values, definition, graph)
     s3 = client("s3", environment.region)
     require_bucket(s3, environment)
+    named = {"data": order.data} if order.data and order.data.startswith("s3://") else {}
+    _require_short(values | named)
     put_object(s3, environment, values["recipe"], text.encode())
     values["data"] = _data(order, recipe, console)
-    _require_short(values)
     with _in_region(environment):
         found = _survey(graph, definition, order, text, values, console)
         if found and not found.missing:
@@ -302,14 +305,14 @@ def _start(
     with speaking_of(f"pipeline {order.environment.pipeline}"):
         arn, selective = _request(deployed.sagemaker, request, chosen, console)
     execution = Execution(arn, "Executing", request["PipelineExecutionDisplayName"], now)
-    reused = {}
-    if found and chosen and selective:
-        reused = {n: r.seconds for n, r in found.finished.items() if n not in chosen.steps}
-        console.print(f"passed over, their results are there: {', '.join(reused)}")
-    elif found and found.finished:
-        console.print(f"each returns at once in its job: {', '.join(found.finished)}")
     console.print(f"execution {execution.identity} of {order.environment.pipeline} started")
-    return Launched(execution, reused=reused)
+    if found and chosen and selective:
+        reused = {name: r.seconds for name, r in found.finished.items() if name not in chosen.steps}
+        console.print(f"passed over, their results are there: {', '.join(reused)}")
+        return Launched(execution, reused=reused, missing=tuple(found.missing))
+    if found and found.finished:
+        console.print(f"returning at once in their jobs: {', '.join(found.finished)}")
+    return Launched(execution)
 
 
 def _request(

@@ -118,8 +118,7 @@ def selection(found: Survey, definition: Definition, deployed: Deployed) -> Sele
     comes after does not run. Parameters may differ from the source's, so that we ask for the very results instead.
     """
     chosen = selected(definition, found.missing)
-    before = _reach(chosen, lambda name: waits_for(definition.by_name[name]))
-    needed = {name for name in before - chosen if name in found.folders}
+    needed = (_before(definition, chosen) - chosen) & found.folders.keys()
     if not needed or not chosen:
         return None
     source = _source(found, needed, deployed)
@@ -129,26 +128,42 @@ def selection(found: Survey, definition: Definition, deployed: Deployed) -> Sele
 
 
 def selected(definition: Definition, missing: Iterable[str]) -> set[str]:
-    """The steps to select so that the missing ones run: also the gate before each, its refusal, and what lies between.
+    """The steps to select so that the missing ones run: with their gates, the gates' refusals, and what lies between.
 
-    Without its gate a step would run whatever the verdict is, and without the refusal a refused execution would
-    succeed.
+    A gate that reads a selected step's verdict is always selected, and its refusal with it: otherwise a refused
+    execution would succeed. A gate whose verdict is there and open is selected before a selected step, too, but not
+    at the price of a job that has its result.
     """
-    steps = definition.by_name
-    after = {name: [step.name for step in definition.steps if name in waits_for(step)] for name in steps}
-    chosen: set[str] = set(missing)
+    jobs = {step.name for step in definition.jobs}
+    chosen = _closed(definition, set(missing))
     while True:
-        gates = {steps[name].behind[-1][0] for name in chosen if steps[name].behind}
-        refusals = {
-            step.name
-            for step in definition.steps
-            if step.behind and step.behind[-1] in {(name, "refused") for name in gates | chosen}
-        }
-        more = chosen | gates | refusals
-        more |= _reach(more, after.__getitem__) & _reach(more, lambda name: waits_for(steps[name]))
+        more = set(chosen)
+        for step in definition.steps:
+            if step.type == "Condition" and chosen & jobs & set(step.needs):
+                more |= {step.name}
+            if step.behind and step.behind[-1][1] == "refused" and step.behind[-1][0] in chosen:
+                more |= {step.name}
+        more = _closed(definition, more)
+        guarded = [definition.by_name[name].behind for name in more & jobs]
+        for gate in sorted({behind[-1][0] for behind in guarded if behind}):
+            with_gate = _closed(definition, more | {gate})
+            more = with_gate if with_gate & jobs == more & jobs else more
         if more == chosen:
             return chosen
         chosen = more
+
+
+def _closed(definition: Definition, names: set[str]) -> set[str]:
+    """The steps, and every step on a path between two of them."""
+    after = {
+        name: [step.name for step in definition.steps if name in waits_for(step)]
+        for name in definition.by_name
+    }
+    return names | (_reach(names, after.__getitem__) & _before(definition, names))
+
+
+def _before(definition: Definition, names: Iterable[str]) -> set[str]:
+    return _reach(names, lambda name: waits_for(definition.by_name[name]))
 
 
 def _source(found: Survey, needed: set[str], deployed: Deployed) -> str | None:

@@ -93,7 +93,15 @@ def watch(deployed: Deployed, launched: Launched, console: Console, every: float
     console.print(f"execution {identity}: {execution.status} after {took}")
     if refusal(steps):
         return REFUSED
-    return DONE if execution.status == "Succeeded" else FAILED
+    if execution.status != "Succeeded":
+        return FAILED
+    unrun = sorted(set(launched.missing) - {step.name for step in steps})
+    if unrun:
+        console.print(
+            f"but it did not run {', '.join(unrun)}, for which it was started. "
+            f"Remove {deployed.environment.store}/executions, which makes the next start a whole one"
+        )
+    return FAILED if unrun else DONE
 
 
 def _until_ended(

@@ -1,0 +1,198 @@
+"""`start`: what is wrong is told before anything is started, and what has its result is not started again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from orchestration.cli import main
+from orchestration.pipeline import build
+from sluice.aws import client
+from sluice.contract import storage
+from sluice.job import run_step
+from tests.builders.backbones import Backbone
+from tests.builders.definitions import an_environment, compiled, some_images
+from tests.builders.sagemaker import refusing
+from tests.end_to_end.builders import csv_text, parcels, recipe
+
+from .service import account_at
+
+STORE = an_environment().store
+
+
+@pytest.fixture
+def account(moto_server, tmp_path):
+    """An AWS account where the pipeline is deployed, a recipe and its data."""
+    with account_at(moto_server, tmp_path) as made:
+        client("sagemaker", "us-east-1").create_pipeline(
+            PipelineName="sluice",
+            PipelineDefinition=compiled().definition,
+            RoleArn=made.environment.pipeline_role,
+            ClientRequestToken="t" * 32,
+        )
+        text = recipe(Backbone(Path("/nowhere"), "0" * 64))
+        (tmp_path / "parcels.yaml").write_text(text)
+        (tmp_path / "raw").mkdir()
+        (tmp_path / "raw/parcels.csv").write_text(csv_text(parcels()))
+        (tmp_path / "raw/notes.txt").write_text("the recipe names no such file")
+        yield made
+
+
+@pytest.fixture
+def start(account, capsys):
+    """Runs `start`; gives its status and what it printed."""
+
+    def run(*options: str, data: str | None = "", recipe: str = "parcels.yaml") -> tuple[int, str]:
+        given = ["--data", data or str(account.folder / "raw")] if data is not None else []
+        status = main(["start", str(account.folder / recipe), *given, *options, *account.files])
+        printed = capsys.readouterr()
+        return status, printed.out + printed.err
+
+    return run
+
+
+def asked(account) -> dict:
+    """The last request to start."""
+    return account.sagemaker.requests("StartPipelineExecution")[-1]
+
+
+def parameters(account) -> dict[str, str]:
+    return {entry["Name"]: entry["Value"] for entry in asked(account)["PipelineParameters"]}
+
+
+def test_recipe_and_data_are_put_into_the_bucket_and_the_jobs_are_told_where(account, start):
+    status, out = start("--rows", "60", "--thresholds", "accuracy=0.1", "--instance", "train=ml.m5.4xlarge")
+    assert status == 0
+    given = parameters(account)
+    text = (account.folder / "parcels.yaml").read_text()
+    assert given == {
+        "recipe": f"{STORE}/recipes/{hashlib.sha256(text.encode()).hexdigest()}.yaml",
+        "data": given["data"],
+        "rows": "60",
+        "thresholds": "accuracy=0.1",
+        "train-instance-type": "ml.m5.4xlarge",
+    }
+    with mock.patch.dict(os.environ, AWS_REGION="us-east-1"):
+        assert storage.read_bytes(given["recipe"]).decode() == text
+        assert [file.path for file in storage.list_files(given["data"])] == ["parcels.csv"]
+    assert re.fullmatch(r"parcels-\d{8}-\d{6}", asked(account)["PipelineExecutionDisplayName"])
+    assert "SelectiveExecutionConfig" not in asked(account)
+    listed = client("sagemaker", "us-east-1").list_pipeline_executions(PipelineName="sluice")
+    (execution,) = listed["PipelineExecutionSummaries"]
+    identity = execution["PipelineExecutionArn"].rpartition("/")[2]
+    assert out.endswith(f"execution {identity} of sluice started\n")
+
+
+def test_without_the_record_of_the_deployed_images_everything_is_started(account, start):
+    (account.folder / "images.yaml").unlink()
+    status, out = start()
+    assert (
+        status,
+        "every step is started, and one that has its result returns at once in its job" in out,
+    ) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--rows", "0"], r"--rows: this is no number of rows\. Got: 0"),
+        (["--thresholds", "accuracy"], r"accuracy"),
+        (["--instance", "train"], r"this is no instance type for a step\. Got: train\. Allowed: STEP=TYPE"),
+        (
+            ["--instance", "trian=ml.m5.large"],
+            r"the deployed pipeline has no such parameter\. Got: trian-instance-type=.* make upsert first",
+        ),
+        (
+            ["--instance", "train=ml.m5.xlrge"],
+            r"--instance train: SageMaker knows no such instance type \(did you mean ml\.m5\.xlarge\?\)",
+        ),
+        (["--data", f"{STORE}/data/nothing"], r"data/nothing: no file lies below it\..*make upload"),
+        (["--data", "s3://no-such-bucket-here/x"], r"no-such-bucket-here/x: there is no such bucket"),
+        (["--data", "/no/such/folder"], r"/no/such/folder"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)  # fmt: skip
+def test_what_is_wrong_is_told_and_nothing_is_started(account, start, options, message):
+    status, out = start(*options)
+    assert status == 1
+    assert re.search(message, out)
+    assert account.sagemaker.requests("StartPipelineExecution") == []
+
+
+def test_a_parameter_longer_than_a_jobs_argument_may_be_is_refused_with_the_limit(account, start):
+    status, out = start(data=f"{STORE}/data/{'x' * 230}")
+    assert status == 1
+    assert "error: parameter data: the value is longer than a job's argument may be (256 characters, " in out
+    assert "CreateTrainingJob's limit). Got: 272 characters: s3://" in out
+    assert account.objects() == []
+    assert account.sagemaker.requests("StartPipelineExecution") == []
+
+
+def test_a_recipe_with_mistakes_and_a_pipeline_that_is_not_deployed_are_told(account, start):
+    (account.folder / "wrong.yaml").write_text("version: 1\n")
+    assert "mistakes in the recipe" in start(recipe="wrong.yaml")[1]
+    client("sagemaker", "us-east-1").delete_pipeline(PipelineName="sluice", ClientRequestToken="t" * 32)
+    status, out = start()
+    assert (status, "the pipeline is not deployed" in out, "make upsert ENV=…" in out) == (1, True, True)
+    assert account.objects() == []
+
+
+def as_job(account, step: str, execution: str, component: str = "", *more: str) -> dict:
+    """Run a step as SageMaker does: in its image, in an execution, with the parameters of the last start."""
+    given = parameters(account)
+    tag = some_images()[(component or step).split(".")[0]].tag
+    variables = {
+        "AWS_REGION": "us-east-1",
+        "SLUICE_STORE": STORE,
+        "SLUICE_STEP": step,
+        "SLUICE_EXECUTION": execution,
+        "SLUICE_IMAGE_CONTENT": tag,
+    }
+    with mock.patch.dict(os.environ, variables):
+        return run_step(component or step, given["recipe"], *more)
+
+
+def last_execution(account) -> str:
+    listed = client("sagemaker", "us-east-1").list_pipeline_executions(PipelineName="sluice")
+    return listed["PipelineExecutionSummaries"][-1]["PipelineExecutionArn"]
+
+
+def test_a_step_with_a_result_is_passed_over_by_a_selective_execution(account, start):
+    start()
+    source = last_execution(account)
+    data = parameters(account)["data"]
+    done = as_job(account, "preprocess", source.rpartition("/")[2], "", "raw", data, "rows", "default")
+    status, out = start()
+    assert status == 0
+    chosen = asked(account)["SelectiveExecutionConfig"]
+    assert chosen["SourcePipelineExecutionArn"] == source
+    names = {step["StepName"] for step in chosen["SelectedSteps"]}
+    gates = {name + end for name in build().gates for end in ("", "-refused")}
+    assert names == {"validate", "train", "evaluate", "register"} | gates
+    assert "passed over, their results are there: preprocess\n" in out
+
+    account.sagemaker.answers["StartPipelineExecution"] = [
+        refusing("ValidationException", "Invalid selected steps"),
+        {"PipelineExecutionArn": f"{source[:-12]}whole0000000"},
+    ]
+    status, out = start()
+    assert (status, "SelectiveExecutionConfig" in asked(account)) == (0, False)
+    assert "SageMaker does not take the selection, so everything is started: " in out
+    assert "execution whole0000000 of sluice started\nreturning at once in their jobs: preprocess\n" in out
+
+    # the result is gone from the execution that could lend it: nothing is selected any more
+    record = f"{STORE}/executions/{source.rpartition('/')[2]}/preprocess.json"
+    with mock.patch.dict(os.environ, AWS_REGION="us-east-1"):
+        assert json.loads(storage.read_bytes(record)) == {"result": done["result"]}
+        storage.write_bytes(record, b'{"result": "s3://another/result"}')
+    account.sagemaker.answers.clear()
+    start()
+    assert "SelectiveExecutionConfig" not in asked(account)
+    # other rows: another result, which nobody has
+    assert "returning at once" not in start("--rows", "50")[1]
