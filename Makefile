@@ -17,6 +17,10 @@ PARAMETERS ?=
 environment = --environment "orchestration/environments/$(ENV).yaml"
 # Anything makes `make plan` write Markdown, for a comment on a pull request.
 MARKDOWN ?=
+# An execution's id, one of its steps, and anything to wait for its end.
+EXECUTION ?=
+STEP ?=
+WAIT ?=
 
 # One component's image; all of them if none is named.
 C ?=
@@ -27,7 +31,7 @@ py := .venv/bin/python
 images = ENGINE="$(ENGINE)" TORCH_INDEX="$(TORCH_INDEX)" && . ci/engine.sh && export TORCH_INDEX && $(py) -m ci.images
 
 .DEFAULT_GOAL := help
-.PHONY: help setup resources run engine build push images wheelhouse infra infra-template plan upsert check test test-long test-images bench docs lock clean
+.PHONY: help setup resources run engine build push images wheelhouse infra infra-template plan upsert upload start status logs stop check test test-long test-images bench docs lock clean
 
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -67,6 +71,21 @@ plan: setup ## Show what an upsert would change in ENV, a run's price and lint's
 
 upsert: setup ## Deploy the pipeline to ENV: lint, upload, create or update it where anything changed
 	@$(py) -m orchestration upsert $(environment)
+
+upload: setup ## Put the file or folder DATA into the bucket of ENV; an interrupted upload goes on where it was
+	@$(py) -m orchestration upload "$(DATA)" $(environment)
+
+start: setup ## Start the pipeline of ENV for RECIPE on DATA (s3://… or local), at most ROWS rows; WAIT=1 waits for its end
+	@$(py) -m orchestration start "$(RECIPE)" $(if $(DATA),--data "$(DATA)") $(if $(ROWS),--rows "$(ROWS)") $(if $(WAIT),--wait) $(environment)
+
+status: setup ## Show the last EXECUTION of the pipeline of ENV, or the one that is named, step by step
+	@$(py) -m orchestration status $(EXECUTION) $(environment)
+
+logs: setup ## Print the log of STEP of the last EXECUTION in ENV, or of the one that is named
+	@$(py) -m orchestration logs "$(STEP)" $(EXECUTION) $(environment)
+
+stop: setup ## Stop EXECUTION in ENV; its finished steps are kept
+	@$(py) -m orchestration stop "$(EXECUTION)" $(environment)
 
 check: setup ## Format, lint and type checks; changes nothing
 	@$(py) -m ruff format --check .
