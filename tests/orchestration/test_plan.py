@@ -9,6 +9,7 @@ import json
 import random
 
 import pytest
+import yaml
 from rich.console import Console
 
 from orchestration.cli import main
@@ -405,6 +406,28 @@ def test_a_plan_of_what_is_deployed_ends_with_0_until_something_changes(account,
     client("s3", "us-east-1").delete_object(Bucket=bucket, Key=key)
     assert main(["plan", "--markdown", *account.files]) == 2
     assert "| ~ train | payload of the function | not there | " in capsys.readouterr().out
+
+
+def test_a_plan_of_an_image_that_was_built_and_not_pushed_shows_it_and_lints_refusal(account, capsys):
+    made = Deployment(account.environment, compiled())
+    made.upload()
+    made.put()
+    record = account.folder / "images.yaml"
+    images = yaml.safe_load(record.read_text())
+    images["train"] |= {"uri": f"{REGISTRY}/sluice-train:{'9' * 16}", "tag": "9" * 16}
+    record.write_text(yaml.safe_dump(images))
+    assert main(["plan", *account.files]) == 2
+    said = capsys.readouterr().out
+    assert (
+        "    ~ image: sluice-train@200000000000 → sluice-train:9999999999999999 (content 9999999999999999, "
+        "revision abc1234)\n" in said
+    )
+    assert (
+        "lint: 1 finding\n  step train, AlgorithmSpecification.TrainingImage: the image is named by a tag"
+        in said
+    )
+    assert main(["upsert", *account.files]) == 1
+    assert "the image is named by a tag" in capsys.readouterr().err
 
 
 def test_what_a_run_costs_is_measured_on_the_longest_of_the_last_executions(account, capsys):
