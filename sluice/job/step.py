@@ -81,7 +81,7 @@ def answer(call: Call, result: Result) -> dict[str, Any]:
     }
     if issubclass(call.component.metrics, Verdict):
         said["passed"] = result.metrics.get("passed") is True
-        said["reasons"] = " ".join(result.metrics.get("reasons") or ["All that was asked holds."])[:LONGEST]
+        said["reasons"] = "; ".join(result.metrics.get("reasons") or ["All that was asked holds."])[:LONGEST]
     return said
 
 

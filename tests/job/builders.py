@@ -15,11 +15,13 @@ COMPONENTS = {
     "count": """
         from __future__ import annotations
         from typing import Annotated
+        import numpy as np
         import pyarrow as pa
         from sluice.contract import InputError, Metrics, Output, Role, Table, TableColumn, Verdict, report, roles
 
         class CountMetrics(Verdict):
             rows: int
+            mean: float
 
         def count(numbers: Annotated[Output[Table], roles(Role.NUMERIC)], rows: int, how: str = "well") -> CountMetrics:
             '''Write some numbers.'''
@@ -30,7 +32,9 @@ COMPONENTS = {
             with numbers.writer([TableColumn(name="x", type="double", role=Role.NUMERIC)]) as writer:
                 writer.write(pa.record_batch([pa.array([float(n) for n in range(rows)])], schema=writer.schema))
             report("counted", fraction=0.5)
-            return CountMetrics(rows=rows, passed=how == "well", reasons=() if how == "well" else ("3 is more than 2.",))
+            reasons = ("3 is more than 2", "4 is too") if how == "refuse" else ()
+            mean = {"nan": float("nan"), "numpy": np.float32(0.5)}.get(how, 1.0)
+            return CountMetrics(rows=np.int64(rows), mean=mean, passed=not reasons, reasons=reasons)
         """,
     "total": """
         from __future__ import annotations

@@ -58,7 +58,7 @@ def test_a_step_takes_the_outputs_of_the_one_before(done, pipeline):
 def test_a_refusing_gate_ends_the_execution_with_the_verdicts_reasons(pipeline, done):
     refused = pipeline.run(how="refuse")
     assert refused.gates == {"gate": False}
-    assert refused.refusal == "The count was refused: 3 is more than 2."
+    assert refused.refusal == "The count was refused: 3 is more than 2; 4 is too"
     assert [job.status for job in refused.jobs.values()] == [0]
     assert not refused.succeeded
 

@@ -68,7 +68,7 @@ def test_a_verdict_is_answered_with_its_outputs_and_what_a_gate_reads(store):
         "reasons": "All that was asked holds.",
     }
     refused = run_step(*COUNT, "3", "how", "refuse")
-    assert (refused["passed"], refused["reasons"]) == (False, "3 is more than 2.")
+    assert (refused["passed"], refused["reasons"]) == (False, "3 is more than 2; 4 is too")
 
 
 def test_what_is_no_verdict_says_nothing_of_passing(store):
@@ -97,9 +97,23 @@ def test_only_finite_builtins_are_answered(value):
         _strict({"outputs": {"numbers": "x"}, "metrics": {"f1": value}})
 
 
-def test_numpys_double_becomes_a_float(store):
+def test_numpys_double_becomes_a_float():
     (said,) = _strict({"f1": np.float64(0.5)}).values()
     assert type(said) is float
+
+
+def test_numpys_numbers_in_metrics_become_plain_ones(store):
+    said = run_step(*COUNT, "3", "how", "numpy")
+    metrics = json.loads(storage.read_bytes(f"{said['result']}/result.json"))["metrics"]
+    assert (metrics["rows"], metrics["mean"]) == (3, 0.5)
+
+
+def test_a_metric_that_is_no_number_ends_the_job(job):
+    done = job(*COUNT, "3", "how", "nan")
+    assert done.status == 1
+    assert done.failure.startswith(
+        "count: unexpected ValidationError: 1 validation error for CountMetrics\nmean\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -114,7 +128,7 @@ def test_numpys_double_becomes_a_float(store):
         (
             (*COUNT, "many"),
             {},
-            "count: count --rows: the value doesn't fit: Input should be a valid integer, unable to parse string as an "
+            "count --rows: the value doesn't fit: Input should be a valid integer, unable to parse string as an "
             "integer. Got: 'many'.",
         ),
         (
@@ -157,7 +171,7 @@ def test_a_job_that_was_compiled_by_another_sluice_says_so(repository, checkout,
     done = in_a_room(tmp_path, [sys.executable, "-c", code], image(repository, checkout))
     assert done.status == 1
     assert done.failure == (
-        "count: count: the job doesn't know its store. Allowed: SLUICE_STORE in the job's environment. "
+        "count: the job doesn't know its store. Allowed: SLUICE_STORE in the job's environment. "
         "Compile the pipeline again with this Sluice."
     )
 
@@ -166,7 +180,7 @@ def test_a_long_reason_keeps_its_beginning_where_the_service_cuts_it(job):
     done = job(*COUNT, "9" * 5000)
     assert done.status == 1
     assert len(done.failure) == 1024
-    assert done.failure.startswith("count: count --rows: the value doesn't fit")
+    assert done.failure.startswith("count --rows: the value doesn't fit")
 
 
 def test_the_package_of_every_image_needs_no_sdk_and_no_boto3(repository, checkout, tmp_path):
