@@ -73,9 +73,13 @@ class Containers:
         images = read_images(record)
         needed = {name: image_of(name, images) for name in sorted(components)}
         engine = connect()
-        found = require_images(engine, needed)
-        _remove_orphans(engine)
-        return cls(engine, needed, found, int(engine.info()["MemTotal"] * MEMORY_SHARE))
+        try:
+            found = require_images(engine, needed)
+            _remove_orphans(engine)
+            return cls(engine, needed, found, int(engine.info()["MemTotal"] * MEMORY_SHARE))
+        except BaseException:
+            engine.close()
+            raise
 
     def image_of(self, component: Component) -> str:
         """The content digest of a component's image."""
@@ -102,6 +106,7 @@ class Containers:
         with suppress(*engine_errors()):
             for left in self.engine.containers.list(all=True, filters={"label": f"sluice.run={run}"}):
                 left.remove(force=True)
+        self.engine.close()
 
     def _create(self, run: str, step: str, call: Call) -> Any:
         image = self.found[call.component.name.split(".")[0]]
@@ -149,7 +154,7 @@ class Container:
         from docker.utils.socket import frames_iter
 
         begun = {1: b"", 2: b""}  # a line of one stream may be cut by one of the other
-        with closing(self.stream), suppress(*engine_errors()):
+        with closing(self.stream), closing(self.stream._response), suppress(*engine_errors()):
             for stream, chunk in frames_iter(self.stream, tty=False):
                 *whole, begun[stream] = (begun[stream] + chunk).split(b"\n")
                 yield from (line.decode(errors="replace") + "\n" for line in whole)

@@ -92,7 +92,7 @@ class Running:
     job: Job
     started: float
     failure: str = ""
-    fault: str = ""
+    fault: str = "was lost: its runner has a defect"
     ended: threading.Event = field(default_factory=threading.Event)
 
 
@@ -228,19 +228,24 @@ class Runner:
         threading.Thread(target=self._follow, args=(step, running, log), daemon=True).start()
 
     def _follow(self, step: str, running: Running, log: Path) -> None:
-        """Copy what a step writes to its log, line by line, and tell the main thread."""
+        """Copy what a step writes to its log, line by line, and tell the main thread of its end, whatever happens here."""
         try:
-            with log.open("w", buffering=1) as out:
-                for line in running.job.lines():
-                    out.write(line)
-                    if line.startswith(progress.PREFIX):
-                        self._events.put(Event(step, line))
-        except OSError as error:
+            self._copy(step, running, log)
+            running.fault = running.job.fault()
+        except OSError as error:  # a full disk: nobody would read what the step goes on to write
             running.failure = storage.storage_error(error, log).message
+            running.fault = "was stopped"
             running.job.kill()
-        running.fault = running.job.fault()
-        running.ended.set()
-        self._events.put(Event(step, None))
+        finally:
+            running.ended.set()
+            self._events.put(Event(step, None))
+
+    def _copy(self, step: str, running: Running, log: Path) -> None:
+        with log.open("w", buffering=1) as out:
+            for line in running.job.lines():
+                out.write(line)
+                if line.startswith(progress.PREFIX):
+                    self._events.put(Event(step, line))
 
     def log_path(self, step: str) -> Path:
         """Where a step's log is written: beside the run's record, or on this machine for a store on S3."""

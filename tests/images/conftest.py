@@ -1,0 +1,42 @@
+"""A Docker engine and the built images. Without them these tests are skipped, or fail where SLUICE_REQUIRE_ENGINE is 1."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from orchestration.environment import read_images
+from orchestration.runners.engine import connect, require_images
+from sluice.contract import SluiceError
+from tests.builders.small_components import importable, small_components
+
+__all__ = ["importable", "small_components"]
+
+
+def missing(error: SluiceError) -> None:
+    """Skip, and say why; where the engine is required, fail."""
+    give_up = pytest.fail if os.environ.get("SLUICE_REQUIRE_ENGINE") == "1" else pytest.skip
+    give_up(f"needs a Docker engine and the built images: {error.message}")
+
+
+@pytest.fixture(scope="session")
+def engine():
+    """The engine's client."""
+    try:
+        client = connect()
+    except SluiceError as error:
+        missing(error)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def images(engine, repository):
+    """The record of the built images; the engine has them all."""
+    try:
+        record = read_images(repository / "orchestration/environments/images.yaml")
+        require_images(engine, record)
+    except SluiceError as error:
+        missing(error)
+    return record
