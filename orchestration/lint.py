@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,9 +51,17 @@ def refuse(findings: list[Finding], where: str) -> None:
     if findings:
         raise InputError(
             f"lint refuses the pipeline: {verdict(findings)}\n"
-            + "".join(f"  {f.message}\n" for f in findings),
+            + "".join(f"  {line}\n" for line in messages(findings)),
             where=where,
         )
+
+
+def messages(findings: Iterable[Finding]) -> list[str]:
+    """The findings as a user reads them, in their order; what is the same of several steps is told once."""
+    steps: dict[Finding, list[str]] = {}
+    for finding in findings:
+        steps.setdefault(replace(finding, step=None), []).extend([finding.step] if finding.step else [])
+    return [finding.told(named) for finding, named in steps.items()]
 
 
 def verdict(findings: list[Finding]) -> str:
@@ -112,5 +121,5 @@ def _recipe_uri(path: Path, environment: Environment) -> str:
 
 
 def _told(findings: list[Finding], environment: Environment, size: int) -> Iterator[str]:
-    yield from (finding.message for finding in findings)
+    yield from messages(findings)
     yield f"lint of {environment.pipeline} ({size} bytes): {verdict(findings)}"

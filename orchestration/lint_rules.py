@@ -94,9 +94,17 @@ class Finding:
     @property
     def message(self) -> str:
         """The finding as a user reads it, like any other error."""
-        place = f"step {self.step}, {self.where}" if self.step else self.where
+        return self.told([self.step] if self.step else [])
+
+    def told(self, steps: list[str]) -> str:
+        """The finding as it is read where it is the same of several steps."""
+        named = f"step{'s' * (len(steps) > 1)} {', '.join(steps)}, " if steps else ""
         return SluiceError(
-            self.what, where=place, got=self.got, allowed=self.allowed, next_step=self.next_step
+            self.what,
+            where=f"{named}{self.where}",
+            got=self.got,
+            allowed=self.allowed,
+            next_step=self.next_step,
         ).message
 
 
@@ -236,20 +244,26 @@ def arguments(case: Case) -> Iterator[Finding]:
     """Every job's arguments against the API's model."""
     for step in case.definition.steps:
         if step.is_job:
-            for problem in problems(
-                "CreateTrainingJob", case.resolved(step.arguments), given="TrainingJobName"
-            ):
-                yield Finding(
-                    step.name,
-                    _place(step, problem.path),
-                    problem.what,
-                    problem.got,
-                    problem.allowed,
-                    _next_step(step, problem.path),
-                )
+            yield from _job_arguments(case, step)
         elif step.type not in ("Condition", "Fail"):
             yield Finding(
                 step.name, "Type", "Sluice compiles no such step", step.type, "Training, Condition, Fail"
+            )
+
+
+def _job_arguments(case: Case, step: StepContent) -> Iterator[Finding]:
+    said = set()
+    for problem in problems("CreateTrainingJob", case.resolved(step.arguments), given="TrainingJobName"):
+        value_of = _argument(step, problem.path)  # the SDK tells a job some of its values several times
+        if not value_of or (value_of, problem.what) not in said:
+            said.add((value_of, problem.what))
+            yield Finding(
+                step.name,
+                f"{problem.path} (the value of {value_of})" if value_of else problem.path,
+                problem.what,
+                problem.got,
+                problem.allowed,
+                _next_step(value_of, problem.path),
             )
 
 
@@ -261,13 +275,8 @@ def _argument(step: StepContent, path: str) -> str:
     return before if isinstance(before, str) else ""
 
 
-def _place(step: StepContent, path: str) -> str:
-    before = _argument(step, path)
-    return f"{path} (the value of {before})" if before else path
-
-
-def _next_step(step: StepContent, path: str) -> str | None:
-    head, _, name = _argument(step, path).partition(".")
+def _next_step(value_of: str, path: str) -> str | None:
+    head, _, name = value_of.partition(".")
     if head == "Parameters":
         return f"Give the parameter {name} a shorter value"
     return next((hint for prefix, hint in NEXT_STEPS if path.startswith(prefix)), None)

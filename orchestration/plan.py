@@ -13,7 +13,7 @@ from orchestration.compile import add_environment
 from orchestration.definition import Definition, Resolver, payloads, read_definition
 from orchestration.difference import Change, Difference, Digests, StepChange, difference, digests_of
 from orchestration.environment import Environment, Image
-from orchestration.lint import compile_for, lint, verdict
+from orchestration.lint import compile_for, lint, messages, verdict
 from orchestration.lint_rules import Finding
 from orchestration.prices import Cost, RunCost, read_prices, told, total
 from sluice.contract import AwsError, AwsNotFound
@@ -267,8 +267,8 @@ def show(plan: Plan, console: Console) -> None:
     console.print(
         Text(f"\nlint: {verdict(list(plan.findings))}", style="bold red" if plan.findings else "bold green")
     )
-    for finding in plan.findings:
-        console.print(Text(f"  {finding.message}"))
+    for message in messages(plan.findings):
+        console.print(Text(f"  {message}"))
     if plan.findings:
         console.print(Text("  upsert refuses this pipeline until it is corrected."))
 
@@ -329,7 +329,7 @@ def markdown(plan: Plan) -> str:
     parts.append(f"#### Price of a run at the list prices of {plan.cost.table} in {plan.cost.region}")
     parts += [_markdown_table(COLUMNS, list(_price_rows(plan.cost))), _cell(total(plan.cost))]
     parts.append(f"#### Lint: {verdict(list(plan.findings))}")
-    parts += ["\n".join(f"- {_cell(finding.message)}" for finding in plan.findings)] if plan.findings else []
+    parts += ["\n".join(f"- {_cell(line)}" for line in messages(plan.findings))] if plan.findings else []
     return "\n\n".join(parts)
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from orchestration.cli import main
 from orchestration.definition import read_definition
-from orchestration.lint import lint, refuse
+from orchestration.lint import lint, messages, refuse
 from orchestration.lint_rules import Case
 from orchestration.service_model import problems
 from sluice.contract import InputError
@@ -495,6 +495,18 @@ def test_everything_is_found_at_once_and_once_each():
         "(the value of Parameters.rows)",
         "step evaluate, RoleArn",
         "step train, StoppingCondition.MaxWaitTimeInSeconds",
+    ]
+
+
+def test_what_is_the_same_of_several_steps_is_told_once():
+    found = lint(
+        edited(*(setting(name, "Arguments.RoleArn", None) for name in ("train", "register", "validate"))),
+        an_environment(),
+        some_images(),
+    )
+    assert len(found) == 3
+    assert messages(found) == [
+        "steps validate, train, register, RoleArn: the field is missing. Correct role in the environment file."
     ]
 
 
