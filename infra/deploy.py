@@ -38,13 +38,14 @@ def deploy(environment: str, region: str, given: Mapping[str, str], say: Say = p
         the stack's outputs.
 
     Raises:
-        InputError: no environment can be called that, or the template has no such parameter.
+        InputError: no environment can be called that, the template has no such parameter, or half a network is given.
         AwsError: AWS refuses, or a resource can't be made; the reasons are CloudFormation's.
     """
     _require_name(environment)
     template = STACK.read_text(encoding="utf-8")
     known = list(read_template(template)["Parameters"])
     _require_known(given, known)
+    _require_whole_network(given)
     stack = Stack(f"sluice-{environment}", region, say)
     found = stack.found()
     if found is None:
@@ -77,6 +78,17 @@ def _require_known(given: Mapping[str, str], known: list[str]) -> None:
                 where=STACK.name,
                 allowed=", ".join(known),
             )
+
+
+def _require_whole_network(given: Mapping[str, str]) -> None:
+    network = [given.get(name, "") for name in ("Subnets", "SecurityGroups")]
+    if any(network) and not all(network):
+        raise InputError(
+            "a network is subnets and security groups",
+            where="infra deploy",
+            got="one of them",
+            allowed="Subnets=subnet-…,subnet-… SecurityGroups=sg-…",
+        )
 
 
 def _values(given: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -248,14 +248,14 @@ def _job() -> list[dict[str, Any]]:
         _allow(["ecr:GetAuthorizationToken"], ["*"]),
         _allow(
             ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-            [JOBS_LOG, f"{JOBS_LOG}:log-stream:*"],
+            [JOBS_LOG, f"{JOBS_LOG}:*"],
         ),
         _allow(
             ["cloudwatch:PutMetricData"],
             ["*"],
             {"StringLike": {"cloudwatch:namespace": "/aws/sagemaker/*"}},
         ),
-        _allow(["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"], ["${Key.Arn}"]),
+        _allow(["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"], ["${Key.Arn}"]),
         _allow(["kms:CreateGrant"], ["${Key.Arn}"], {"Bool": {"kms:GrantIsForAWSResource": "true"}}),
         _allow(["dynamodb:PutItem", "dynamodb:UpdateItem"], ["${StatusTable.Arn}"]),
     ]
@@ -282,7 +282,7 @@ def _status(*allowed: str) -> dict[str, Any]:
 def _reading_models() -> list[dict[str, Any]]:
     """Listing names no single group, so it can't be narrowed to one."""
     return [
-        _allow(PACKAGE_READS, [f"{SAGEMAKER}:model-package/*"]),
+        _allow(PACKAGE_READS, [f"{SAGEMAKER}:model-package/*", f"{SAGEMAKER}:model-package-group/*"]),
         _allow(["sagemaker:ListModelPackageGroups"], ["*"]),
     ]
 

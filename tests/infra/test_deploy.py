@@ -148,6 +148,11 @@ def test_a_parameter_without_a_value(capsys):
     assert "a parameter is NAME=VALUE. Got: Prefix." in capsys.readouterr().err
 
 
+def test_half_a_network(capsys):
+    assert main(["deploy", "nowhere", REGION, "Subnets=subnet-1"]) == 1
+    assert "a network is subnets and security groups. Got: one of them." in capsys.readouterr().err
+
+
 def test_a_wrong_environment_file_is_told_before_anything_is_deployed(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     FOLDER.mkdir(parents=True)
