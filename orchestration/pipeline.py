@@ -14,6 +14,12 @@ def build() -> Graph:
         "thresholds", "the metric gate's thresholds instead of the recipe's", str, ""
     )
     registry = graph.parameter("registry", "the model registry")
+    approval = graph.parameter(
+        "approval",
+        "how a registered model stands: PendingManualApproval until a person decides, or Approved at once",
+        str,
+        "PendingManualApproval",
+    )
 
     prepared = graph.step("preprocess", raw=data, rows=rows)
     tables = {name: prepared[name] for name in ("training", "validation", "test")}
@@ -42,5 +48,6 @@ def build() -> Graph:
                 data_report=checked["report"],
                 evaluation=evaluated["report"],
                 registry=registry,
+                approval=approval,
             )
     return graph

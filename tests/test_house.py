@@ -306,7 +306,7 @@ def test_every_component_folder_holds_the_same_files():
         assert [file for file in wanted if not (folder / file).is_file()] == [], name
 
 
-# --- surfaces; rewrite with: python -m tests.test_house
+# --- surfaces; rewrite with: PYTHONPATH=. python tests/test_house.py (a package of the SDK is called `tests`, too)
 
 
 def interfaces() -> dict[str, object]:
@@ -345,7 +345,7 @@ SURFACES = {INTERFACES: interfaces, GRAPH: graph}
 
 @pytest.mark.parametrize("file", SURFACES, ids=lambda file: file.stem)
 def test_a_surface_is_as_it_was(file):
-    """A difference is a change for whoever calls the components: look at it, then `python -m tests.test_house`."""
+    """A difference is a change for whoever calls the components: look at it, then `PYTHONPATH=. python tests/test_house.py`."""
     assert json.loads(json.dumps(SURFACES[file]())) == json.loads(file.read_text(encoding="utf-8"))
 
 

@@ -1,6 +1,6 @@
 """The compiled definition: what SageMaker is told of each step. Compiled in a bare process that can't reach anything.
 
-The golden file is looked at when it changes, and then rewritten: `python -m tests.orchestration.test_steps`.
+The golden file is looked at when it changes, and then rewritten: `PYTHONPATH=. python tests/orchestration/test_steps.py`.
 """
 
 from __future__ import annotations
