@@ -21,6 +21,7 @@ from tests.builders.definitions import (
     edited,
     setting,
     some_images,
+    steps_of,
     the_step,
 )
 
@@ -260,11 +261,13 @@ def test_a_pipelines_name_is_held_to_what_the_service_takes():
 
 def test_steps_and_parameters_are_counted():
     def many(content):
+        there = len(list(steps_of(content))), len(content["Parameters"])
         content["Steps"] += [
-            {"Name": f"s{n}", "Type": "Fail", "Arguments": {"ErrorMessage": "x"}} for n in range(42)
+            {"Name": f"s{n}", "Type": "Fail", "Arguments": {"ErrorMessage": "x"}}
+            for n in range(51 - there[0])
         ]
         content["Parameters"] += [
-            {"Name": f"p{n}", "Type": "String", "DefaultValue": "x"} for n in range(191)
+            {"Name": f"p{n}", "Type": "String", "DefaultValue": "x"} for n in range(201 - there[1])
         ]
 
     assert findings(many) == [
