@@ -31,7 +31,7 @@ py := .venv/bin/python
 images = ENGINE="$(ENGINE)" TORCH_INDEX="$(TORCH_INDEX)" && . ci/engine.sh && export TORCH_INDEX && $(py) -m ci.images
 
 .DEFAULT_GOAL := help
-.PHONY: help setup resources run engine build push images wheelhouse infra infra-template plan upsert upload start status logs stop check test test-long test-images bench docs lock clean
+.PHONY: help setup resources run engine build push images run-images wheelhouse infra infra-template plan upsert upload start status logs stop check test test-long test-images bench docs lock clean
 
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -56,6 +56,12 @@ push: setup ## Push what REGISTRY lacks and record every image's digest
 
 images: setup ## List the images with their sizes beside their budgets
 	@$(images) show $(C)
+
+run-images: setup ## Run RECIPE in the images: with Docker into STORE, then in SageMaker's local mode; sizes and times at the end
+	@ENGINE="$(ENGINE)" && . ci/engine.sh && for runner in docker sagemaker-local; do \
+		echo "--- $$runner" && $(py) -m orchestration run "$(RECIPE)" --runner $$runner \
+		$(if $(DATA),--data "$(DATA)") $(if $(ROWS),--rows "$(ROWS)") --store "$(STORE)" || exit $$?; done
+	@$(images) show
 
 wheelhouse: setup ## Download all that the images hold into wheelhouse/, to build them without a network
 	@$(images) wheels $(C)

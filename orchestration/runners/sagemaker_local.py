@@ -92,7 +92,8 @@ def _told(ended: LocalExecution, environment: Environment, log: Path, say: Any) 
     for step, result in _results(ended, environment).items():
         say(f"{step:12}{ended.seconds.get(step, 0):8.1f} s  {_short(result.metrics)}")
     if ended.status == "Succeeded":
-        say(f"done; registered in {environment.model_registry} of {environment.endpoint}")
+        total = sum(ended.seconds.values())
+        say(f"done in {total:.0f} s; registered in {environment.model_registry} of {environment.endpoint}")
         return DONE
     if ended.failed.endswith("-refused"):
         say(f"refused: {ended.reason}")
