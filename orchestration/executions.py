@@ -124,7 +124,7 @@ class Deployed:
                 "the pipeline is not deployed",
                 where=f"pipeline {name} in {self.environment.region}",
                 got=error.got,
-                next_step="Deploy it with: make upsert ENV=…",
+                next_step=f"Deploy it with: make upsert ENV={self.environment.name}",
             ) from error
         return said
 
@@ -151,7 +151,7 @@ class Deployed:
             raise InputError(
                 "the pipeline was never started",
                 where=f"pipeline {self.environment.pipeline}",
-                next_step="Start it with: make start ENV=… RECIPE=… DATA=…",
+                next_step=f"Start it with: make start ENV={self.environment.name} RECIPE=… DATA=…",
             )
         arn = f"{self.describe()['PipelineArn']}/execution/{identity.rpartition('/')[2]}"
         try:
@@ -164,7 +164,7 @@ class Deployed:
                 where=f"pipeline {self.environment.pipeline}",
                 got=identity,
                 allowed=f"the last ones are {known}" if known else "it was never started",
-                next_step="List them all with: status --all",
+                next_step="List them all with: python -m orchestration status --all",
             ) from None
 
     def steps(self, execution: Execution) -> list[StepExecution]:
@@ -252,6 +252,11 @@ class Deployed:
             f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
             f"#logsV2:log-groups/log-group/{group}$3FlogStreamNameFilter$3D{job}"
         )
+
+
+def for_make(environment: Environment, identity: str) -> str:
+    """How make is told of an execution."""
+    return f"ENV={environment.name} EXECUTION={identity}"
 
 
 def refusal(steps: list[StepExecution]) -> StepExecution | None:
@@ -433,7 +438,7 @@ def failure_lines(deployed: Deployed, execution: Execution, steps: list[StepExec
         yield f"{step.name} failed: {deployed.reason(step) or 'SageMaker gives no reason'}"
         if step.job:
             yield f"  its log: {LOG_GROUP}, stream {step.job}/…, {deployed.console_url(step.job)}"
-            yield f"  or: python -m orchestration logs {step.name} {execution.identity} --environment …"
+            yield f"  or: make logs {for_make(deployed.environment, execution.identity)} STEP={step.name}"
     if execution.reason and not failures(steps):
         yield f"reason: {execution.reason}"
 

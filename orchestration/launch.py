@@ -243,7 +243,9 @@ def _data(order: Order, recipe: Recipe, console: Console) -> str:
         )
     if not found.get("Contents"):
         raise InputError(
-            "no file lies below it", where=uri, next_step="Upload one with: make upload ENV=… DATA=…"
+            "no file lies below it",
+            where=uri,
+            next_step=f"Upload one with: make upload ENV={order.environment.name} DATA=…",
         )
     return uri
 

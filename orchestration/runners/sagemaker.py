@@ -13,6 +13,7 @@ from orchestration.executions import (
     StepExecution,
     duration,
     failure_lines,
+    for_make,
     refusal,
 )
 from orchestration.runs import RunRecord, State, StepRecord
@@ -82,10 +83,12 @@ def watch(deployed: Deployed, launched: Launched, console: Console, every: float
     try:
         execution, steps = _until_ended(deployed, launched, console, every)
     except KeyboardInterrupt:
-        console.print(f"\nexecution {identity} goes on. {_how_to_go_on(identity)}")
+        console.print(f"\nexecution {identity} goes on. {_how_to_go_on(deployed, identity)}")
         return INTERRUPTED
     except AwsError:
-        console.print(f"execution {identity} goes on, only watching it has ended. {_how_to_go_on(identity)}")
+        console.print(
+            f"execution {identity} goes on, only watching it has ended. {_how_to_go_on(deployed, identity)}"
+        )
         raise
     for line in failure_lines(deployed, execution, steps):
         console.print(line)
@@ -155,9 +158,6 @@ def _message(step: StepExecution) -> str:
     return step.status.lower()
 
 
-def _how_to_go_on(identity: str) -> str:
-    python = "python -m orchestration"
-    return (
-        f"See it: {python} status {identity} --environment …  "
-        f"Stop it: {python} stop {identity} --environment …"
-    )
+def _how_to_go_on(deployed: Deployed, identity: str) -> str:
+    told = for_make(deployed.environment, identity)
+    return f"See it: make status {told}  Stop it: make stop {told}"

@@ -136,7 +136,7 @@ def test_a_failed_step_says_what_its_job_said_and_where_its_log_is(verb, account
     out = verb("status")[1]
     assert "train failed: AlgorithmError: train: the loss is not finite, exit code: 1\n" in out
     assert f"its log: {LOG_GROUP}, stream pipelines-abc-train-x1/…, https://us-east-1.console.aws" in out
-    assert f"python -m orchestration logs train {newest(account)} --environment" in out
+    assert f"or: make logs ENV=test EXECUTION={newest(account)} STEP=train\n" in out
     account.sagemaker.answers["DescribeTrainingJob"] = refusing("AccessDeniedException", "not you")
     assert "train failed: ClientError: see the job\n" in verb("status")[1]
 

@@ -12,11 +12,12 @@ from unittest import mock
 import pytest
 
 from orchestration.cli import main
+from orchestration.definition import read_definition
 from orchestration.pipeline import build
 from sluice.aws import client
 from sluice.contract import storage
 from sluice.job import run_step
-from tests.builders.backbones import Backbone
+from tests.builders.backbones import Backbone, tiny_backbone
 from tests.builders.definitions import an_environment, compiled, some_images
 from tests.builders.sagemaker import refusing
 from tests.end_to_end.builders import csv_text, parcels, recipe
@@ -139,7 +140,7 @@ def test_a_recipe_with_mistakes_and_a_pipeline_that_is_not_deployed_are_told(acc
     assert "mistakes in the recipe" in start(recipe="wrong.yaml")[1]
     client("sagemaker", "us-east-1").delete_pipeline(PipelineName="sluice", ClientRequestToken="t" * 32)
     status, out = start()
-    assert (status, "the pipeline is not deployed" in out, "make upsert ENV=…" in out) == (1, True, True)
+    assert (status, "the pipeline is not deployed" in out, "make upsert ENV=test" in out) == (1, True, True)
     assert account.objects() == []
 
 
@@ -196,3 +197,58 @@ def test_a_step_with_a_result_is_passed_over_by_a_selective_execution(account, s
     assert "SelectiveExecutionConfig" not in asked(account)
     # other rows: another result, which nobody has
     assert "returning at once" not in start("--rows", "50")[1]
+
+
+@pytest.fixture
+def real(account, start, tmp_path):
+    """The pipeline was started, and every job ran for real; gives what runs one job with other thresholds."""
+    backbone = tiny_backbone(tmp_path / "tiny bert")
+    (tmp_path / "parcels.yaml").write_text(recipe(backbone))
+    start()
+    source = last_execution(account).rpartition("/")[2]
+    given = parameters(account)
+
+    def job(step: str, **arguments: str) -> dict:
+        values = [part for pair in arguments.items() for part in pair]
+        component = "preprocess.validate" if step == "validate" else step
+        return as_job(account, step, source, component, *values)["outputs"]
+
+    prepared = job("preprocess", raw=given["data"], rows="default")
+    tables = {name: prepared[name] for name in ("training", "validation", "test")}
+    checked = job("validate", **tables, quarantine=prepared["quarantine"], account=prepared["account"])
+    rest = {name: prepared[name] for name in ("training", "validation", "features")}
+    model = job("train", **rest)["model"]
+
+    def evaluate(thresholds: str) -> dict:
+        rows = {"training": prepared["training"], "test": prepared["test"]}
+        return job("evaluate", model=model, **rows, thresholds=thresholds)
+
+    report = evaluate("default")["report"]
+    registry = {"registry": "sagemaker://us-east-1", "approval": "PendingManualApproval"}
+    declared = read_definition(compiled().definition).parameters
+    taken = {name: value for name, value in registry.items() if name in declared}
+    job("register", model=model, data_report=checked["report"], evaluation=report, **taken)
+    return evaluate
+
+
+@pytest.mark.long
+def test_after_a_whole_run_there_is_nothing_to_do_and_another_threshold_runs_no_training(
+    account, start, real
+):
+    begun = len(account.sagemaker.requests("StartPipelineExecution"))
+    status, out = start()
+    assert "nothing to do: every step has its result already\n" in out
+    assert status == 0
+    assert out.count("↺") == 5
+    assert len(account.sagemaker.requests("StartPipelineExecution")) == begun
+
+    status, out = start("--thresholds", "accuracy=0.01")
+    assert "passed over, their results are there: preprocess, validate, train\n" in out
+    names = {step["StepName"] for step in asked(account)["SelectiveExecutionConfig"]["SelectedSteps"]}
+    assert names == {"evaluate", "metric-gate", "metric-gate-refused", "register"}
+
+    real("accuracy=1.0")
+    status, out = start("--thresholds", "accuracy=1.0")
+    assert status == 3
+    assert "nothing is started: metric-gate refuses, as before. " in out
+    assert len(account.sagemaker.requests("StartPipelineExecution")) == begun + 1

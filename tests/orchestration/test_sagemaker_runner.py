@@ -152,8 +152,8 @@ def test_ctrl_c_leaves_the_execution_running_and_says_how_to_stop_it(account):
     status, out = watched(account)
     thread.join()
     assert status == 130
-    assert "execution abc123def456 goes on. See it: python -m orchestration status abc123def456" in out
-    assert "Stop it: python -m orchestration stop abc123def456 --environment" in out
+    assert "execution abc123def456 goes on. See it: make status ENV=test EXECUTION=abc123def456" in out
+    assert "Stop it: make stop ENV=test EXECUTION=abc123def456\n" in out
     assert account.sagemaker.requests("StopPipelineExecution") == []
 
 
