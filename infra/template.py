@@ -47,7 +47,7 @@ EXPIRED = [
         "action": {"type": "expire"},
     },
 ]
-"""Which images a repository drops. A deployed pipeline names its own by digest, so few are never too many."""
+"""Which images a repository drops. A tagged one may be a deployed pipeline's, so none goes for its age."""
 PACKAGE_READS = ["sagemaker:DescribeModelPackage", "sagemaker:ListModelPackages"]
 
 
@@ -338,12 +338,7 @@ def _over_all(accesses: tuple[Access, ...]) -> dict[str, Any]:
     return {
         "Jobs": _attached("job", jobs, *_job()),
         "PassJobRoles": _attached("pass", ["PipelineRole"], _allow(["iam:PassRole"], arns, sagemaker)),
-        "CiPassRoles": ci
-        | _attached(
-            "pass",
-            ["CiRole"],
-            _allow(["iam:PassRole"], pipelines_too, sagemaker),
-        ),
+        "CiPassRoles": ci | _attached("pass", ["CiRole"], _allow(["iam:PassRole"], pipelines_too, sagemaker)),
         "CiReadRoles": ci
         | _attached("roles", ["CiRole", "PlanRole"], _allow(["iam:GetRole"], pipelines_too)),
         "CiPush": ci | _attached("push", ["CiRole"], _allow(PUSH, repositories)),

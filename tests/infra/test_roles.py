@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from dataclasses import replace
 
 import pytest
 from botocore.exceptions import ClientError
 
 from infra.access import access_of
+from infra.deploy import deploy
 from infra.template import model_groups
 from orchestration.graph import Graph
 from orchestration.pipeline import build
@@ -197,6 +199,15 @@ def test_the_approver_alone_changes_approval_and_changes_nothing_else(account):
     assert not may(account.policies("ApproverRole"), "sagemaker:UpdateModelPackage", package(group))
     writes = {a for a in actions(account.policies("ApproverRole")) if not _only_reads(a)}
     assert writes == {"sagemaker:UpdateModelPackage"}
+
+
+@pytest.mark.usefixtures("on_aws")
+def test_register_approves_where_the_stack_was_asked_to_let_it(account):
+    outputs = deploy("automatic", "eu-west-3", {"Approval": "automatic"}, say=lambda _: None)
+    register = replace(account, outputs=outputs).policies("RegisterRole")
+    where = package(model_groups()[0]).replace(REGION, "eu-west-3")
+    assert may(register, "sagemaker:UpdateModelPackage", where, sagemaker_ModelApprovalStatus="Approved")
+    assert not may(register, "sagemaker:UpdateModelPackage", where, sagemaker_ModelApprovalStatus="Rejected")
 
 
 def test_the_roles_of_the_registry_may_all_that_the_registry_calls(account):
