@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ CHECKPOINTS = "/opt/ml/checkpoints"
 """The folder that SageMaker keeps in step with S3 while a spot job works."""
 RECIPE = "recipe"
 """The pipeline parameter that is not the graph's: the recipe's URI."""
+LOCAL_DISK = re.compile(r"ml\.([cmr]\d\w*d|g4dn|g5|g6e?|p3dn|p4de?|p5\w*|trn\d\w*)\.")
+"""Instances whose disk is their own. Its hardware encrypts it, and CreateTrainingJob refuses a VolumeKmsKeyId for them."""
 LIBRARY = "3.27.0"
 """The SDK's version. Its scripts lie in a folder of that name, so that another version overwrites none of them."""
 
@@ -233,7 +236,7 @@ class _Builder:
             "role": self.environment.role_of(step.name),
             "subnets": list(vpc.subnets) if vpc else None,
             "security_group_ids": list(vpc.security_groups) if vpc else None,
-            "volume_kms_key": self.environment.kms_key,
+            "volume_kms_key": None if LOCAL_DISK.match(settings.instance_type) else self.environment.kms_key,
             "tags": [{"Key": key, "Value": value} for key, value in self.environment.tags.items()],
             "environment_variables": self._variables(step),  # a dict of its own: the SDK writes into it
             "retry_policies": None if self.instance else _retries(settings.retries),

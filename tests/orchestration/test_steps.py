@@ -18,7 +18,7 @@ import pytest
 from orchestration.definition import Definition, normalised, read_definition
 from orchestration.environment import Environment, Image, read_environment
 from orchestration.pipeline import build
-from orchestration.steps import Compiled, compile_pipeline
+from orchestration.steps import LOCAL_DISK, Compiled, compile_pipeline
 from sluice.contract import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -166,6 +166,7 @@ def test_all_that_a_person_may_choose_at_the_start_is_a_text_parameter(definitio
         "rows": "default",
         "thresholds": "default",
         "registry": "sagemaker://eu-west-1",
+        "approval": "PendingManualApproval",
         **{f"{step}-instance-type": example.step(step).instance_type for step in JOBS},
     }
     assert {entry["Type"] for entry in definition.parameters.values()} == {"String"}
@@ -303,6 +304,18 @@ def test_a_component_without_an_image_is_refused(example):
         r"Build it: make build push C=register\.$",
     ):
         compile_pipeline(build(), example, images)
+
+
+@pytest.mark.parametrize("instance", ["ml.g5.xlarge", "ml.g4dn.xlarge", "ml.m5d.large", "ml.p4d.24xlarge"])
+def test_an_instance_with_a_disk_of_its_own_is_given_no_volume_key(instance):
+    assert LOCAL_DISK.match(instance)
+
+
+@pytest.mark.parametrize(
+    "instance", ["ml.m5.xlarge", "ml.c5.4xlarge", "ml.p3.2xlarge", "ml.r5.large", "ml.t3.medium"]
+)
+def test_another_instance_keeps_the_environments_key(instance):
+    assert not LOCAL_DISK.match(instance)
 
 
 if __name__ == "__main__":
