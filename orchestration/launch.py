@@ -19,7 +19,7 @@ from orchestration.definition import Definition, read_definition
 from orchestration.environment import Environment, read_environment, read_images
 from orchestration.executions import Deployed, Execution
 from sluice.aws import REFUSED, client, speaking_of
-from sluice.contract import AwsError, InputError, storage
+from sluice.contract import AwsError, InputError, StorageError, storage
 from sluice.job import NOT_GIVEN
 
 if TYPE_CHECKING:
@@ -165,11 +165,15 @@ def launch(order: Order, console: Console) -> Launched:
     _require_short(values | named)
     put_object(s3, environment, values["recipe"], text.encode())
     values["data"] = _data(order, recipe, console)
-    with _in_region(environment):
-        found = _survey(graph, definition, order, text, values, console)
-        if found and not found.missing:
-            return _nothing_to_do(found, console)
-        chosen = _selection(found, definition, deployed)
+    try:
+        with _in_region(environment):
+            found = _survey(graph, definition, order, text, values, console)
+            chosen = _selection(found, definition, deployed)
+    except StorageError as error:  # whoever may start need not be allowed to read results
+        console.print(f"every step is started, because results can't be looked at: {error.message}")
+        found = chosen = None
+    if found and not found.missing:
+        return _nothing_to_do(found, console)
     return _start(deployed, order, recipe, values, found, chosen, console)
 
 

@@ -21,6 +21,7 @@ from tests.builders.backbones import Backbone, tiny_backbone
 from tests.builders.definitions import an_environment, compiled, some_images
 from tests.builders.sagemaker import refusing
 from tests.end_to_end.builders import csv_text, parcels, recipe
+from tests.job.proxy import door_to
 
 from .service import account_at
 
@@ -97,6 +98,16 @@ def test_without_the_record_of_the_deployed_images_everything_is_started(account
         status,
         "every step is started, and one that has its result returns at once in its job" in out,
     ) == (0, True)
+
+
+def test_whoever_may_not_read_results_starts_everything(account, start, monkeypatch):
+    with door_to(os.environ["AWS_ENDPOINT_URL"]) as door:
+        door.deny("^(GET|HEAD) .*/steps/")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", door.address)
+        status, out = start("--approval", "Approved")
+    assert (status, parameters(account)["approval"]) == (0, "Approved")
+    assert "every step is started, because results can't be looked at: s3://" in out
+    assert "permission refused" in out
 
 
 @pytest.mark.parametrize(
