@@ -6,6 +6,7 @@ import importlib
 import os
 import shutil
 import sys
+import uuid
 from unittest import mock
 
 import boto3
@@ -14,8 +15,6 @@ import pytest
 from .builders import COMPONENTS, Pipeline, compile_small, write_components
 from .engine import upload
 from .proxy import door_to
-
-BUCKET = "jobs-of-tests"
 
 
 @pytest.fixture(scope="session")
@@ -54,11 +53,12 @@ def aws(moto_server):
 
 @pytest.fixture(scope="module")
 def bucket(aws):
-    """A bucket."""
+    """A bucket of this module alone."""
+    name = f"jobs-{uuid.uuid4().hex[:8]}"
     s3 = boto3.client("s3")
-    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     s3.close()
-    return BUCKET
+    return name
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ ROOM = """
 mount --bind "$0/ml" /opt/ml && cd "$0/work" && exec "$@"
 """
 """Puts a folder where jobs expect theirs, for this command alone; what else stands in /opt stays to be seen."""
-SECONDS = 120
+SECONDS = 300
 """After that a job hangs."""
 
 
@@ -132,6 +132,7 @@ class Engine:
             self._download(source, folder / "ml/input/data" / channel["ChannelName"])
         _write_resources(folder, arguments["ResourceConfig"]["InstanceType"])
         algorithm = arguments["AlgorithmSpecification"]
+        _require_within_limits(algorithm["ContainerArguments"], arguments["Environment"])
         environment = {"TRAINING_JOB_NAME": f"{step['Name']}-{self.execution}", **arguments["Environment"]}
         self.jobs[step["Name"]] = in_a_room(
             folder,
@@ -219,20 +220,18 @@ def image(*folders: Path, **more: str) -> dict[str, str]:
     }
 
 
-def training_steps(steps: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Every job's step, those behind gates too."""
-    for step in steps:
-        if step["Type"] == "Training":
-            yield step
-        for branch in ("IfSteps", "ElseSteps"):
-            yield from training_steps(step["Arguments"].get(branch, ()))
-
-
 def _write_resources(folder: Path, instance_type: str) -> None:
     config = folder / "ml/input/config/resourceconfig.json"
     config.parent.mkdir(parents=True, exist_ok=True)
     hosts = {"current_host": "algo-1", "hosts": ["algo-1"], "network_interface_name": "eth0"}
     config.write_text(json.dumps({**hosts, "current_instance_type": instance_type}))
+
+
+def _require_within_limits(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+    """CreateTrainingJob's limits, which hold for what every placeholder has become."""
+    assert len(arguments) <= 100
+    assert max(map(len, arguments)) <= 256
+    assert max(map(len, environment.values())) <= 512
 
 
 def _refuse(constant: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from orchestration.pipeline import build
 from orchestration.steps import Compiled, compile_pipeline
 from sluice.contract import storage
-from sluice.registry import RegistryHome
+from sluice.registry import ModelVersion, RegistryHome
 from tests.builders.backbones import Backbone, tiny_backbone
 from tests.end_to_end.builders import csv_text, parcels, recipe
 
@@ -21,6 +21,8 @@ from .engine import Engine, image, upload
 
 pytestmark = pytest.mark.long
 JOBS = ("preprocess", "validate", "train", "evaluate", "register")
+GROUP = "parcels-by-jobs"
+"""A model group of these tests alone."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Whole:
     def run(self, sections: dict[str, Any] | None = None, **parameters: str) -> Engine:
         """Execute it with the usual recipe and some of its sections changed."""
         uri = f"{self.store}/recipes/recipe.yaml"
-        upload({uri: recipe(self.backbone, **(sections or {})).encode()})
+        upload({uri: recipe(self.backbone, registry={"group": GROUP}, **(sections or {})).encode()})
         given = {"recipe": uri, "data": f"{self.store}/data", **parameters}
         return Engine(self.compiled.definition, given, self.folder, self.image).run()
 
@@ -70,6 +72,11 @@ def done(whole) -> Engine:
     return whole.run()
 
 
+def registered() -> tuple[ModelVersion, ...]:
+    """The versions of the group in SageMaker's registry."""
+    return RegistryHome("sagemaker://eu-west-1").open().list(GROUP)
+
+
 def logs(execution: Engine) -> str:
     """What the failed jobs said."""
     return "\n".join(job.log for job in execution.jobs.values() if job.status)
@@ -79,10 +86,10 @@ def test_raw_data_becomes_a_model_that_waits_for_approval(whole, done):
     assert done.succeeded, logs(done)
     assert tuple(done.jobs) == JOBS
     assert done.gates == {"data-gate": True, "metric-gate": True}
-    (version,) = RegistryHome("sagemaker://eu-west-1").open().list()
-    assert (version.group, version.version, version.status) == ("parcels", 1, "PendingManualApproval")
+    (version,) = registered()
+    assert (version.group, version.version, version.status) == (GROUP, 1, "PendingManualApproval")
     assert whole.metrics(done, "register") == {
-        "group": "parcels",
+        "group": GROUP,
         "version": 1,
         "status": "PendingManualApproval",
     }
@@ -93,7 +100,7 @@ def test_the_same_again_finds_everything_and_registers_nothing_new(whole, done):
     again = whole.run()
     assert again.succeeded, logs(again)
     assert [again.answer(step) for step in JOBS[:4]] == [done.answer(step) for step in JOBS[:4]]
-    assert len(RegistryHome("sagemaker://eu-west-1").open().list()) == 1
+    assert len(registered()) == 1
     assert [whole.results(name) for name in ("preprocess", "train", "evaluate")] == [1, 1, 1]
 
 
