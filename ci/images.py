@@ -17,12 +17,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from ci import sbom
-from orchestration.environment import IMAGES, Image, read_images
+from orchestration.environment import IMAGES, Image, image_of, read_images
+from orchestration.runners.engine import connect, reason
 from sluice.contract import CONTRACT_VERSION, Component, ImageError, SluiceError, digest_of
 from sluice.contract.artifacts import file_sha256
 from sluice.contract.execution import revision
@@ -137,13 +138,17 @@ def plan_of(component: str) -> Plan:
     """
     if component not in BUDGETS:
         meant = closest(component, BUDGETS)
-        hint = f"Did you mean {meant}" if meant else "A component inside another one's folder lives in its image"
+        hint = (
+            f"Did you mean {meant}" if meant else "A component inside another one's folder lives in its image"
+        )
         raise ImageError(
             "there is no such image", where="C", got=component, allowed=", ".join(BUDGETS), next_step=hint
         )
     torch = os.environ.get("TORCH") or "cpu"
     if torch not in LOCKS:
-        raise ImageError("there is no such build of torch", where="TORCH", got=torch, allowed=", ".join(LOCKS))
+        raise ImageError(
+            "there is no such build of torch", where="TORCH", got=torch, allowed=", ".join(LOCKS)
+        )
     base = os.environ.get("BASE_IMAGE") or default_base()
     return Plan(component, base, torch, (os.environ.get("REGISTRY") or "").rstrip("/"))
 
@@ -163,7 +168,7 @@ def python() -> str:
 
 def build(plans: Sequence[Plan]) -> None:
     """Build what neither the engine nor the registry has, and write its bill of materials."""
-    client = engine()
+    client = connect()
     for plan in plans:
         started = time.monotonic()
         if on_engine(client, plan):
@@ -181,7 +186,7 @@ def build(plans: Sequence[Plan]) -> None:
 
 def push(plans: Sequence[Plan]) -> None:
     """Push what the registry lacks, and record every digest."""
-    client = engine()
+    client = connect()
     for plan in plans:
         if not plan.registry:
             raise ImageError(
@@ -194,7 +199,9 @@ def push(plans: Sequence[Plan]) -> None:
         if not digest:
             if not on_engine(client, plan):
                 raise ImageError(
-                    "the image is not built", where=plan.reference, next_step=f"Run make build C={plan.component}"
+                    "the image is not built",
+                    where=plan.reference,
+                    next_step=f"Run make build C={plan.component}",
                 )
             started = time.monotonic()
             digest = run_push(client, plan)
@@ -204,26 +211,28 @@ def push(plans: Sequence[Plan]) -> None:
 
 
 def show(plans: Sequence[Plan]) -> None:
-    """Print the images with their sizes beside their budgets.
+    """Print the recorded images with their sizes beside their budgets.
 
     Raises:
-        ImageError: one is too large, or is not on the engine.
+        ImageError: one is too large, is not on the engine, or was never built.
     """
-    client = engine()
-    wrong = []
-    print(f"{'image':12}{'tag':18}{'size MB':>9}{'budget':>8}  bill of materials")
+    client = connect()
+    images = read_images(record_path())
+    large = []
+    print(f"{'image':12}{'size':>8}{'budget':>9}   of")
     for plan in plans:
-        if not on_engine(client, plan):
-            wrong.append(f"{plan.component} is not built")
-            continue
-        size = client.images.get(plan.reference).attrs["Size"] / 1e6
+        image = image_of(plan.component, images)
+        size = inspected(client, image.uri)["Size"] / 1e6
         budget = BUDGETS[plan.component]
-        bill = sbom.path_of(plan.component, plan.tag).relative_to(ROOT)
-        print(f"{plan.component:12}{plan.tag:18}{size:9.0f}{budget:8}  {bill}")
+        state = "" if image.tag == plan.tag else " (the code changed since: make build)"
+        print(f"{plan.component:12}{size:5.0f} MB{budget:6} MB   {image.uri}{state}")
         if size > budget and plan.torch == "cpu":
-            wrong.append(f"{plan.component} has {size:.0f} MB, {size - budget:.0f} too many")
-    if wrong:
-        raise ImageError("; ".join(wrong), next_step="Run make build, or see components/trim.py for what can go")
+            large.append(f"{plan.component} by {size - budget:.0f} MB")
+    if large:
+        raise ImageError(
+            f"above budget: {', '.join(large)}",
+            next_step="Take more out in components/trim.py, or ask for less",
+        )
 
 
 def wheels(plans: Sequence[Plan]) -> None:
@@ -240,30 +249,27 @@ VERBS = {"build": build, "push": push, "show": show, "wheels": wheels}
 # --- the engine and the registry
 
 
-def engine() -> DockerClient:
-    """The Docker engine.
+def on_engine(client: DockerClient, plan: Plan) -> bool:
+    """Whether the engine has the image."""
+    return bool(client.images.list(name=plan.reference))
+
+
+def inspected(client: DockerClient, reference: str) -> dict[str, Any]:
+    """What the engine knows of an image.
 
     Raises:
-        ImageError: none answers.
+        ImageError: the engine does not have it.
     """
     import docker
 
     try:
-        client = docker.from_env(timeout=600)
-        client.ping()
-    except docker.errors.DockerException as error:
+        return dict(client.images.get(reference).attrs)
+    except docker.errors.ImageNotFound:
         raise ImageError(
-            "no Docker engine answers",
-            where=os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"),
-            got=told(error),
-            next_step="Start it, or name the engine that runs: DOCKER_HOST=…",
+            "the engine does not have this image",
+            where=reference,
+            next_step="Run make build, or docker pull it",
         ) from None
-    return client
-
-
-def on_engine(client: DockerClient, plan: Plan) -> bool:
-    """Whether the engine has the image."""
-    return bool(client.images.list(name=plan.reference))
 
 
 def pushed(client: DockerClient, plan: Plan, *, must_answer: bool = True) -> str | None:
@@ -283,7 +289,7 @@ def pushed(client: DockerClient, plan: Plan, *, must_answer: bool = True) -> str
     except docker.errors.APIError as error:
         if not must_answer:
             return None
-        raise registry_error(plan, told(error)) from None
+        raise registry_error(plan, reason(error)) from None
 
 
 def run_push(client: DockerClient, plan: Plan) -> str:
@@ -303,18 +309,15 @@ def run_push(client: DockerClient, plan: Plan) -> str:
 def registry_error(plan: Plan, said: str) -> ImageError:
     """What a registry that does not do as it is asked means."""
     if re.search(r"denied|unauthorized|no basic auth|authorization", said, re.IGNORECASE):
-        what, hint = "the registry refuses", "Log in: docker login, with what `aws ecr get-login-password` prints"
+        what, hint = (
+            "the registry refuses",
+            "Log in: docker login, with what `aws ecr get-login-password` prints",
+        )
     elif re.search(r"name unknown|does not exist", said):
         what, hint = "the registry has no such repository", "Make it: make infra"
     else:
         what, hint = "the registry does not answer", "Check REGISTRY and that the engine reaches it"
     return ImageError(what, where=plan.reference, got=said, next_step=hint)
-
-
-def told(error: Exception) -> str:
-    """What an exception of the docker package says, on one line."""
-    explained = getattr(error, "explanation", None)
-    return " ".join(str(explained or error).split()).rstrip(".")
 
 
 # --- one build
@@ -444,9 +447,14 @@ def pip(*words: str) -> str:
 # --- the record
 
 
+def record_path() -> Path:
+    """Where the record is: IMAGES, else in the checkout."""
+    return Path(os.environ.get("IMAGES") or ROOT / IMAGES)
+
+
 def record(plan: Plan, digest: str | None) -> None:
     """Put an image into the record, beside the others."""
-    path = Path(os.environ.get("IMAGES") or ROOT / IMAGES)
+    path = record_path()
     images = read_images(path) if path.exists() else {}
     images[plan.component] = Image(
         uri=f"{plan.repository}@{digest}" if digest else plan.reference,

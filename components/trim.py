@@ -22,18 +22,26 @@ SUFFIXES = (".a", ".c", ".cpp", ".h", ".hpp", ".pxd", ".pyi", ".pyx")
 UNUSED = (
     # Arrow's network protocol, and what extensions are compiled against. A wheel holds copies of a library where there
     # were links; the loader asks for one of the three.
-    *("pyarrow/libarrow_flight.so*", "pyarrow/_flight.*"),
+    *(
+        "pyarrow/libarrow_flight.so*",
+        "pyarrow/libarrow_python_flight.so*",
+        "pyarrow/_flight.*",
+        "pyarrow/_pyarrow_cpp_tests.*",
+    ),
     *("pyarrow/libarrow_python.so", "pyarrow/libarrow_python.so.*.*.*", "pyarrow/include", "pyarrow/src"),
-    *("numpy/f2py", "numpy/distutils", "numpy/_core/include"),
+    *("numpy/distutils", "numpy/_core/include"),
     *("sqlalchemy/testing", "alembic/testing"),
-    # A client of Databricks' own service, which MLflow brings along for those who have one.
-    *("databricks/sdk", "databricks_sdk-*.dist-info"),
-    # What torch compiles and links other programs with.
-    *("torch/include", "torch/share", "torch/bin", "torch/test"),
+    # Of MLflow, what serves its pages, and a client of Databricks' own service: the registry is a file here.
+    *("mlflow/server", "mlflow/assistant", "mlflow/demo", "databricks/sdk", "databricks_sdk-*.dist-info"),
+    # What torch compiles and links other programs with; it looks for torch_shm_manager when it is imported.
+    *("torch/include", "torch/share", "torch/bin/[!t]*", "torch/bin/test*", "torch/test"),
 )
 """What no component and no part of the job driver imports, by package."""
 
-SERVICES = ("dynamodb", "emr", "kms", "logs", "s3", "sagemaker", "signin", "sso", "sso-oidc", "sts")
+SERVICES = (
+    *("dynamodb", "emr", "kms", "logs", "s3", "signin", "sso", "sso-oidc", "sts"),
+    *("sagemaker", "sagemaker-runtime", "sagemaker-featurestore-runtime", "sagemaker-metrics"),
+)
 """The AWS services that a job speaks to, those that its credentials come from, and one (emr) whose description the
 SageMaker SDK reads on import. botocore describes 400 of them."""
 
