@@ -175,6 +175,17 @@ def test_a_value_that_is_given_at_the_start_is_measured_where_it_is_used():
     )
 
 
+def test_of_a_text_that_a_step_computes_only_its_known_part_is_measured():
+    computed = {"Std:JsonGet": {"S3Uri": "s3://b/results.json", "Path": "Result['x']"}}
+    known = {"Std:Join": {"On": "", "Values": ["ml.", computed]}}
+    assert findings(setting("train", f"{RESOURCES}.InstanceType", known)) == []
+    long = {"Std:Join": {"On": "", "Values": ["x" * 513, computed]}}
+    assert findings(setting("train", "Arguments.Environment.LONG", long)) == [
+        "step train, Environment.LONG: it is too long. Got: 513 characters. Allowed: at most 512 characters. "
+        "Correct environment of the step in the environment file."
+    ]
+
+
 def order():
     return [step.name for step in read_definition(compiled().definition).jobs]
 
