@@ -205,17 +205,25 @@ def run_plan(options: argparse.Namespace) -> int:
     """
     from rich.console import Console
 
-    from orchestration.executions import Deployed
-
-    compiled, environment, images = compile_for(options)
-    pipeline = Deployed(environment)
-    deployed = _standing(pipeline)
-    made = plan(deployed, compiled, environment, images, measured(pipeline) if deployed else None)
+    made = plan_now(*compile_for(options))
     if options.markdown:
         print(markdown(made))
     else:
         show(made, Console(highlight=False, markup=False, emoji=False, soft_wrap=True))
     return CHANGES if made.changes else 0
+
+
+def plan_now(compiled: Compiled, environment: Environment, images: Mapping[str, Image]) -> Plan:
+    """What an upsert would change of what SageMaker has now.
+
+    Raises:
+        AwsError: AWS can't be asked.
+    """
+    from orchestration.executions import Deployed
+
+    pipeline = Deployed(environment)
+    deployed = _standing(pipeline)
+    return plan(deployed, compiled, environment, images, measured(pipeline) if deployed else None)
 
 
 def _standing(pipeline: Deployed) -> Standing | None:

@@ -9,6 +9,7 @@ import secrets
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import docker
 import pytest
 from rich.console import Console
 
@@ -112,15 +113,22 @@ class Registry:
 
 
 @pytest.fixture
-def registry() -> Registry:
+def registry():
     """A local registry. Without one the test is skipped, or fails where SLUICE_REQUIRE_ENGINE is 1."""
     host = os.environ.get("REGISTRY", "")
     try:
         with urlopen(f"http://{host}/v2/", timeout=5):
-            return Registry(host)
+            made = Registry(host)
     except (URLError, ValueError) as error:
         give_up = pytest.fail if os.environ.get("SLUICE_REQUIRE_ENGINE") == "1" else pytest.skip
         give_up(f"needs a Docker engine and a local registry, whose address is REGISTRY: {host or error}")
+    yield made
+    client = docker.from_env()
+    for image in client.images.list():
+        for tag in image.tags:
+            if tag.startswith(f"{made.name}/"):
+                client.images.remove(tag, noprune=True)  # its layers are those of the images that are kept
+    client.close()
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def test_it_drives_the_pipeline_with_its_functions_and_not_with_a_shell():
     ]
     assert shell == []
     assert all(
-        f"{verb}(" in "".join(c.source for c in CODE) for verb in ("start", "plan", "upsert", "launch")
+        f"{verb}(" in "".join(c.source for c in CODE) for verb in ("start", "plan_now", "upsert", "launch")
     )
 
 
@@ -139,8 +139,9 @@ def test_it_goes_from_the_picture_to_a_started_execution(execute, s3_store, tmp_
     report = ran.said('evaluated = record.steps["evaluate"]')
     assert "<iframe srcdoc=" in report
     assert "accuracy" in report
-    assert "before the first gate: preprocess, validate, data-gate" in ran.said("compile_pipeline(build()")
-    assert ran.said("plan(environment()")
+    assert "before the first gate: preprocess, validate, data-gate" in ran.said("compiled = ")
+    assert "pipeline from-a-notebook in eu-west-1" in ran.said("plan_now(")
+    assert "a new pipeline" in ran.said("plan_now(")
     assert "created pipeline from-a-notebook" in ran.said("upsert(environment()")
     assert "started" in ran.said("launch(Order")
 
@@ -154,7 +155,7 @@ def test_it_goes_from_the_picture_to_a_started_execution(execute, s3_store, tmp_
 def test_without_an_environment_each_cell_of_aws_says_so_in_a_sentence_and_the_others_work(execute, tmp_path):
     ran = execute(None, tmp_path / "none.yaml")
     assert "parcels: done" in ran.said("start(Request")
-    for call in ("compile_pipeline(build()", "plan(environment()", "upsert(environment()", "launch(Order"):
+    for call in ("compiled = ", "plan_now(", "upsert(environment()", "launch(Order"):
         said = ran.said(call)
         assert said.count("\n") == 1
         assert "no place to run is named" in said
@@ -171,6 +172,6 @@ def test_without_credentials_the_cells_that_need_them_say_what_to_set(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("HOME", str(tmp_path))
     ran = execute(place.environment, place.images)
-    assert "before the first gate" in ran.said("compile_pipeline(build()")
-    for call in ("plan(environment()", "upsert(environment()", "launch(Order"):
+    assert "before the first gate" in ran.said("compiled = ")
+    for call in ("plan_now(", "upsert(environment()", "launch(Order"):
         assert "no AWS credentials that work were found" in ran.said(call)
