@@ -64,8 +64,7 @@ class Containers:
 
         Raises:
             InputError: the store or the data is not on this machine, or an image was never built.
-            ResourceMissing: there is no engine, or no such image.
-            ContractError: an image is another one than was recorded.
+            ImageError: there is no engine, or not the image that was recorded.
         """
         _require_local(store, "store", "--store")
         _require_local(data or store, "data", "--data")

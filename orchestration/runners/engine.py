@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestration.environment import Image
-from sluice.contract import CONTRACT_VERSION, ContractError, ResourceMissing
+from sluice.contract import CONTRACT_VERSION, ImageError
 
 SOCKET = "unix:///var/run/docker.sock"
 
@@ -16,14 +16,14 @@ def connect() -> Any:
     """A client of the engine that DOCKER_HOST names, or of this machine's.
 
     Raises:
-        ResourceMissing: none answers.
+        ImageError: none answers.
     """
     import docker
 
     try:
         return docker.from_env()  # it asks for the engine's version, and so finds out
     except engine_errors() as error:
-        raise ResourceMissing(
+        raise ImageError(
             "no Docker engine answers",
             where=os.environ.get("DOCKER_HOST", SOCKET),
             got=reason(error),
@@ -40,8 +40,7 @@ def require_images(engine: Any, images: Mapping[str, Image]) -> dict[str, Any]:
         images: the images by component, as they were recorded.
 
     Raises:
-        ResourceMissing: the engine and the registry don't have an image.
-        ContractError: an image is another one than was recorded.
+        ImageError: neither the engine nor the registry has an image, or it is another one than was recorded.
     """
     found = {name: _find(engine, name, image) for name, image in images.items()}
     for name, image in images.items():
@@ -65,8 +64,8 @@ def _find(engine: Any, name: str, image: Image) -> Any:
         raise _missing(what, name, image, None if missing else reason(error)) from None
 
 
-def _missing(what: str, name: str, image: Image, got: str | None = None) -> ResourceMissing:
-    return ResourceMissing(
+def _missing(what: str, name: str, image: Image, got: str | None = None) -> ImageError:
+    return ImageError(
         f"{what}, tag {image.tag}",
         where=f"image of {name}, {image.uri}",
         got=got,
@@ -78,7 +77,7 @@ def _require_same(labels: Mapping[str, str], name: str, image: Image) -> None:
     recorded = {"component": name, "content": image.tag, "python": image.python, "contract": image.contract}
     wrong = [key for key, value in recorded.items() if labels.get(f"sluice.{key}") != value]
     if wrong:
-        raise ContractError(
+        raise ImageError(
             "the image is not the one that was recorded",
             where=f"image of {name}, {image.uri}",
             got=", ".join(f"sluice.{key} {labels.get(f'sluice.{key}', 'not set')}" for key in wrong),
@@ -86,7 +85,7 @@ def _require_same(labels: Mapping[str, str], name: str, image: Image) -> None:
             next_step=f"Run make build push C={name}",
         )
     if image.contract != CONTRACT_VERSION:
-        raise ContractError(
+        raise ImageError(
             "the image speaks another contract than this Sluice",
             where=f"image of {name}, {image.uri}",
             got=f"contract {image.contract}",

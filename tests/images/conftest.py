@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
-from orchestration.environment import read_images
+from orchestration.environment import IMAGES, read_images
 from orchestration.runners.engine import connect, require_images
 from sluice.contract import SluiceError
 from tests.builders.small_components import importable, small_components
@@ -32,10 +33,16 @@ def engine():
 
 
 @pytest.fixture(scope="session")
-def images(engine, repository):
+def image_record(repository) -> Path:
+    """The file that records the built images; IMAGES names another, as for make."""
+    return Path(os.environ.get("IMAGES", repository / IMAGES))
+
+
+@pytest.fixture(scope="session")
+def images(engine, image_record):
     """The record of the built images; the engine has them all."""
     try:
-        record = read_images(repository / "orchestration/environments/images.yaml")
+        record = read_images(image_record)
         require_images(engine, record)
     except SluiceError as error:
         missing(error)

@@ -23,9 +23,8 @@ from orchestration.runners.walk import Runner
 from orchestration.runs import RunRecord, State, load_runs
 from sluice.contract import (
     CONTRACT_VERSION,
-    ContractError,
+    ImageError,
     InputError,
-    ResourceMissing,
     SluiceError,
     StepFailed,
     storage,
@@ -62,7 +61,9 @@ def context(base: str, components: Path) -> io.BytesIO:
     """What an image of the small components is built from."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
-        text = f"FROM {base}\nENV SLUICE_IMAGE_CONTENT={TAG}\nCOPY components /opt/sluice/components\n".encode()
+        text = (
+            f"FROM {base}\nENV SLUICE_IMAGE_CONTENT={TAG}\nCOPY components /opt/sluice/components\n".encode()
+        )
         entry = tarfile.TarInfo("Dockerfile")
         entry.size = len(text)
         archive.addfile(entry, io.BytesIO(text))
@@ -333,27 +334,27 @@ def refusal(kind: type[SluiceError], record: Path, store: str, data: str | None 
 def test_an_image_that_the_registry_lacks_is_named(record, place, tmp_path, images):
     registry = images["register"].uri.split("/")[0]
     uri = f"{registry}/sluice-emit@sha256:{'0' * 64}"
-    said = refusal(ResourceMissing, changed(record, tmp_path, uri=uri), place.as_uri())
+    said = refusal(ImageError, changed(record, tmp_path, uri=uri), place.as_uri())
     assert said == (
         f"image of emit, {uri}: the image is missing in the registry, tag {TAG}. Run make build push C=emit."
     )
 
 
 def test_an_image_that_was_never_pushed_and_is_gone_is_named(record, place, tmp_path):
-    said = refusal(ResourceMissing, changed(record, tmp_path, uri=f"sluice-gone:{TAG}"), place.as_uri())
+    said = refusal(ImageError, changed(record, tmp_path, uri=f"sluice-gone:{TAG}"), place.as_uri())
     assert "the image is not on this machine and was never pushed" in said
     assert said.endswith("Run make build push C=emit.")
 
 
 def test_a_registry_that_does_not_answer_is_told_apart(record, place, tmp_path):
     uri = f"127.0.0.1:9/sluice-emit@sha256:{'0' * 64}"
-    said = refusal(ResourceMissing, changed(record, tmp_path, uri=uri), place.as_uri())
+    said = refusal(ImageError, changed(record, tmp_path, uri=uri), place.as_uri())
     assert "the image can't be pulled" in said
     assert "connection refused" in said
 
 
 def test_an_image_that_is_not_what_the_record_says_is_refused(record, place, tmp_path):
-    said = refusal(ContractError, changed(record, tmp_path, tag="f" * 16, python="3.12"), place.as_uri())
+    said = refusal(ImageError, changed(record, tmp_path, tag="f" * 16, python="3.12"), place.as_uri())
     assert (
         "image of emit, sluice-small-emit:0123456789abcdef: the image is not the one that was recorded"
         in said
