@@ -7,6 +7,7 @@ Both verbs write what there is into the record (`orchestration.environment`), wh
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import subprocess
@@ -28,7 +29,7 @@ from sluice.contract import CONTRACT_VERSION, Component, ImageError, SluiceError
 from sluice.contract.artifacts import file_sha256
 from sluice.contract.execution import revision
 from sluice.contract.fingerprint import code_of
-from sluice.recipe.mistakes import closest
+from sluice.recipe.mistakes import closest, listed
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -102,8 +103,12 @@ class Plan:
         files = [*INGREDIENTS, ROOT / self.lock]
         files += [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
         content = {path.relative_to(ROOT).as_posix(): file_sha256(path) for path in files}
-        code = code_of(Component.load(self.component))
-        return digest_of({"base": self.base, "python": python(), "code": code, "files": content})[:16]
+        return digest_of({"base": self.base, "python": python(), "code": self.code, "files": content})[:16]
+
+    @cached_property
+    def code(self) -> dict[str, str]:
+        """The sha256 of each file of code."""
+        return code_of(Component.load(self.component))
 
     @property
     def repository(self) -> str:
@@ -177,6 +182,7 @@ def build(plans: Sequence[Plan]) -> None:
             state = "unchanged, in the registry"
         else:
             run_build(plan)
+            require_same_code(client, plan)
             state = f"built in {time.monotonic() - started:.0f} s"
         if on_engine(client, plan):
             sbom.write(client, plan.reference, plan.component, plan.tag)
@@ -370,6 +376,28 @@ def arguments(plan: Plan) -> Iterator[str]:
     for secret, file in (("ca", certificates), ("pip", os.environ.get("PIP_CONFIG_FILE"))):
         if file and Path(file).is_file():
             yield from ("--secret", f"id={secret},src={file}")
+
+
+def require_same_code(client: DockerClient, plan: Plan) -> None:
+    """Check that the image holds the very code that its tag stands for.
+
+    Raises:
+        ImageError: it does not: a file was saved while the image was built. The image loses its tag.
+    """
+    script = (
+        "import json; from sluice.contract import Component; from sluice.contract.fingerprint import code_of;"
+        f"print(json.dumps(code_of(Component.load({plan.component!r}))))"
+    )
+    held = json.loads(client.containers.run(plan.reference, ["-c", script], entrypoint="python", remove=True))
+    changed = sorted(path for path in {*held, *plan.code} if held.get(path) != plan.code.get(path))
+    if changed:
+        client.images.remove(plan.reference)
+        raise ImageError(
+            "the code changed while the image was built",
+            where=f"the image of {plan.component}",
+            got=listed(changed),
+            next_step="Run make build again",
+        )
 
 
 def build_error(plan: Plan, log: Path) -> ImageError:

@@ -87,7 +87,7 @@ def parts_of(inventory: dict[str, Any]) -> Iterator[Component]:
 
 def part(name: str, version: str, url: Any, licence: str | None = None) -> Component:
     """One entry. A licence that is a whole text or a remark is left to whoever reads the package."""
-    from cyclonedx.factory.license import LicenseFactory
+    from cyclonedx.contrib.license.factories import LicenseFactory
     from cyclonedx.model.component import Component, ComponentType
 
     short = licence if licence and len(licence) < 60 and "\n" not in licence else None
