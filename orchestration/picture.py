@@ -121,6 +121,9 @@ def _edges(graph: Graph) -> Iterator[Edge]:
         if step.gate and not any(graph.steps[name].gate == step.gate for name in step.needs):
             yield Edge(step.gate, step.name, "passed")  # those after it only run if it did
         yield from (Edge(step.name, gate.name, "verdict") for gate in _gates(graph, step))
+    for gate in graph.gates.values():
+        if gate.gate and graph.steps[gate.verdict].gate != gate.gate:
+            yield Edge(gate.gate, gate.name, "passed")
     yield Edge(list(graph.steps)[-1], APPROVAL, "")
 
 
