@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from datetime import UTC, datetime
 
 import pytest
 
@@ -16,6 +16,10 @@ from .service import account_at
 
 NOW = int(time.time())
 JOB = "arn:aws:sagemaker:us-east-1:123456789012:training-job/pipelines-abc-train-x1"
+
+
+CLOCK = itertools.count(NOW * 1000)
+"""Milliseconds: no two lines of a log are written at the same time."""
 
 
 @pytest.fixture
@@ -200,9 +204,13 @@ def write_log(stream: str, *messages: str) -> None:
     if not logs.describe_log_groups(logGroupNamePrefix=LOG_GROUP)["logGroups"]:
         logs.create_log_group(logGroupName=LOG_GROUP)
     logs.create_log_stream(logGroupName=LOG_GROUP, logStreamName=stream)
-    when = int(datetime.now(UTC).timestamp() * 1000)
-    events = [{"timestamp": when + n, "message": message} for n, message in enumerate(messages)]
-    logs.put_log_events(logGroupName=LOG_GROUP, logStreamName=stream, logEvents=events)
+    write_more(stream, *messages)
+
+
+def write_more(stream: str, *messages: str) -> None:
+    """What it prints later."""
+    events = [{"timestamp": next(CLOCK), "message": message} for message in messages]
+    client("logs", "us-east-1").put_log_events(logGroupName=LOG_GROUP, logStreamName=stream, logEvents=events)
 
 
 def test_logs_prints_the_log_of_the_steps_job_and_no_other(verb, account):
@@ -211,6 +219,13 @@ def test_logs_prints_the_log_of_the_steps_job_and_no_other(verb, account):
     write_log("pipelines-abc-train-x1/algo-1-1", "epoch 1", "epoch 2 [bold]")
     write_log("pipelines-abc-train-x11/algo-1-1", "another job")
     assert verb("logs", "train", newest(account)) == (0, "epoch 1\nepoch 2 [bold]\n")
+
+
+def test_a_long_log_is_printed_whole(verb, account):
+    stand(account, "Executing", step("train", "Executing", Metadata={"TrainingJob": {"Arn": JOB}}))
+    write_log("pipelines-abc-train-x1/algo-1-1", *(f"line {n}" for n in range(9_000)))
+    write_more("pipelines-abc-train-x1/algo-1-1", *(f"line {n}" for n in range(9_000, 12_000)))
+    assert verb("logs", "train")[1].splitlines() == [f"line {n}" for n in range(12_000)]
 
 
 def test_logs_follows_a_job_until_it_has_ended(verb, account, monkeypatch):

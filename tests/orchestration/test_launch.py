@@ -14,6 +14,7 @@ import pytest
 from orchestration.cli import main
 from orchestration.definition import read_definition
 from orchestration.pipeline import build
+from orchestration.prune import content_tags
 from sluice.aws import client
 from sluice.contract import storage
 from sluice.job import run_step
@@ -98,6 +99,18 @@ def test_without_the_record_of_the_deployed_images_everything_is_started(account
         status,
         "every step is started, and one that has its result returns at once in its job" in out,
     ) == (0, True)
+
+
+@pytest.mark.parametrize("differs", ["image", "store"])
+def test_what_this_record_of_images_does_not_know_is_passed_over_by_nobody(account, differs):
+    definition, images = read_definition(compiled().definition), some_images()
+    environment = an_environment()
+    assert content_tags(build(), definition, environment, images)["validate"] == images["preprocess"].tag
+    if differs == "image":
+        images["train"] = images["train"].model_copy(update={"uri": f"other@sha256:{'a' * 64}"})
+    else:
+        environment = an_environment(prefix="elsewhere")
+    assert content_tags(build(), definition, environment, images) is None
 
 
 def test_whoever_may_not_read_results_starts_everything(account, start, monkeypatch):
