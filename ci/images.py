@@ -52,7 +52,7 @@ LOCKS = {"cpu": "components/{}/requirements.lock", "cuda": "requirements/{}-cuda
 SYMPTOMS = (
     (r"sluice: (?P<got>the base image .*)", "the base image does not fit", "Set BASE_IMAGE to one that does"),
     (
-        r"(?P<got>\S+ from \S+|)[^\n]*\n?.*Expected sha256",
+        r"(?P<got>\S+) from [^\n]*\n[^\n]*Expected sha256",
         "a package is not the one that the lock names: its sha256 is another",
         "Do not use it. Ask who changed it on its way, or lock anew what is meant: make lock",
     ),
@@ -68,7 +68,7 @@ SYMPTOMS = (
     ),
     (r"(?P<got>no space left on device)", "the engine's disk is full", "Free some: docker system prune"),
     (
-        r"failed to (?:create LLB definition|solve|resolve)[^\n]*?: (?P<got>[^\n]*)",
+        r"failed to (?:create LLB definition:|resolve source metadata for) (?P<got>[^\n]*)",
         "the base image was not found",
         "Check BASE_IMAGE and that the engine reaches its registry",
     ),
@@ -192,14 +192,14 @@ def build(plans: Sequence[Plan]) -> None:
 
 def push(plans: Sequence[Plan]) -> None:
     """Push what the registry lacks, and record every digest."""
+    if not all(plan.registry for plan in plans):
+        raise ImageError(
+            "no registry is named",
+            where="REGISTRY",
+            next_step="Name it: make push REGISTRY=<account>.dkr.ecr.<region>.amazonaws.com",
+        )
     client = connect()
     for plan in plans:
-        if not plan.registry:
-            raise ImageError(
-                "no registry is named",
-                where="REGISTRY",
-                next_step="Name it: make push REGISTRY=<account>.dkr.ecr.<region>.amazonaws.com",
-            )
         digest = pushed(client, plan)
         state = "unchanged, in the registry"
         if not digest:
