@@ -182,3 +182,21 @@ def test_every_verb_that_a_script_calls_exists():
     }
     assert {"check", "test", "build", "push", "plan", "upsert"} <= verbs
     assert verbs <= set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
+
+
+# --- what is written about them
+
+
+def test_every_variable_that_has_to_be_set_is_explained():
+    page = (ROOT / "docs/ci.md").read_text(encoding="utf-8")
+    used = {name for file in FILES for name in re.findall(r"\bvars\.(\w+)", file.read_text(encoding="utf-8"))}
+    assert len(used) >= 5
+    assert used == set(re.findall(r"^\s*\| `([A-Z_]+)` \|", page, re.MULTILINE))
+
+
+def test_every_script_and_every_required_job_is_named():
+    page = (ROOT / "docs/ci.md").read_text(encoding="utf-8")
+    assert [script.name for script in SCRIPTS if f"`ci/{script.name}`" not in page] == []
+    (required,) = re.findall(r"require ((?:`[a-z ]+`(?:, | and )?)+)", page)
+    names = {job["name"] for file, _, job in JOBS if file == "pull-request.yml"}
+    assert set(re.findall(r"`([a-z ]+)`", required)) == names - {"comment"}
