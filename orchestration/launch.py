@@ -7,19 +7,21 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orchestration.bucket import put_object, require_bucket
+from orchestration.bucket import SHA256, head, put_object, require_bucket
 from orchestration.compile import add_environment
 from orchestration.definition import Definition, read_definition
 from orchestration.environment import Environment, read_environment, read_images
 from orchestration.executions import Deployed, Execution
-from sluice.aws import REFUSED, client, speaking_of
-from sluice.contract import AwsError, InputError, StorageError, storage
+from sluice.aws import DENIED, REFUSED, client, speaking_of
+from sluice.contract import AwsError, InputError, StorageError, digest_of, storage
 from sluice.job import NOT_GIVEN
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 LONGEST = 256
 """Characters of a parameter: a job gets it as one container argument, and CreateTrainingJob takes no longer one."""
+AT_ONCE = 8
+"""Files whose digests are asked for side by side."""
 APPROVALS = ("PendingManualApproval", "Approved")
 GATE_REFUSED = 3
 
@@ -147,6 +151,7 @@ def launch(order: Order, console: Console) -> Launched:
     """
     from orchestration.pipeline import build
     from orchestration.start import check_thresholds, read_recipe
+    from sluice.recipe import PreprocessSettings
 
     graph, environment = build(), order.environment
     text, recipe = read_recipe(order.recipe)
@@ -163,11 +168,13 @@ def launch(order: Order, console: Console) -> Launched:
     require_bucket(s3, environment)
     named = {"data": order.data} if order.data and order.data.startswith("s3://") else {}
     _require_short(values | named)
+    patterns = PreprocessSettings.from_recipe(text, str(order.recipe)).source_files()
+    values["data"] = _data(order, recipe, patterns, console)
+    known = _known_digest(s3, values["data"], patterns)
     put_object(s3, environment, values["recipe"], text.encode())
-    values["data"] = _data(order, recipe, console)
     try:
         with _in_region(environment):
-            found = _survey(graph, definition, order, text, values, console)
+            found = _survey(graph, definition, order, text, values, known, console)
             chosen = _selection(found, definition, deployed)
     except StorageError as error:  # whoever may start need not be allowed to read results
         console.print(f"every step is started, because results can't be looked at: {error.message}")
@@ -231,7 +238,7 @@ def _require_short(values: Mapping[str, str]) -> None:
             )
 
 
-def _data(order: Order, recipe: Recipe, console: Console) -> str:
+def _data(order: Order, recipe: Recipe, patterns: tuple[str, ...], console: Console) -> str:
     """The URI of the raw files; what is on this machine is uploaded."""
     from orchestration.start import Request, find_data
     from orchestration.upload import upload
@@ -239,23 +246,51 @@ def _data(order: Order, recipe: Recipe, console: Console) -> str:
     request = Request(order.recipe, "artifacts", order.data)
     uri = find_data(request, recipe, storage.to_uri("artifacts"), console.print)
     if storage.is_local(uri):
-        return upload(storage.local_path(uri), order.environment, console, tuple(recipe.data.files))
-    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-    with speaking_of(uri):
-        found = client("s3", order.environment.region).list_objects_v2(
-            Bucket=bucket, Prefix=f"{prefix}/" if prefix else "", MaxKeys=1
-        )
-    if not found.get("Contents"):
-        raise InputError(
-            "no file lies below it",
-            where=uri,
-            next_step=f"Upload one with: make upload ENV={order.environment.name} DATA=…",
-        )
+        return upload(storage.local_path(uri), order.environment, console, patterns)
     return uri
 
 
+def _known_digest(s3: Any, uri: str, patterns: tuple[str, ...]) -> dict[str, str]:
+    """The digest of the raw files by their folder's URI, where each carries its own since it was uploaded.
+
+    So nothing is downloaded to learn what was computed from it. Of other files the walk finds it out by reading.
+
+    Raises:
+        InputError: the folder holds none of the recipe's files.
+    """
+    bucket, _, folder = uri.removeprefix("s3://").partition("/")
+    prefix = f"{folder}/" if folder else ""
+    with speaking_of(uri):
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        there = [entry["Key"].removeprefix(prefix) for page in pages for entry in page.get("Contents", [])]
+    names = [name for name in there if any(fnmatch(name, pattern) for pattern in patterns)]
+    if not names:
+        raise InputError(
+            "the data folder holds none of the recipe's files",
+            where=uri,
+            got=", ".join(there[:10]) or "no files",
+            allowed=", ".join(patterns),
+            next_step="Upload them with: make upload DATA=…",
+        )
+    try:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            heads = list(pool.map(lambda name: head(s3, f"s3://{bucket}/{prefix}{name}"), names))
+    except AwsError as error:  # whoever may start need not be allowed to read the data
+        if error.what != DENIED[0]:
+            raise
+        return {}
+    digests = {name: said and said["Metadata"].get(SHA256) for name, said in zip(names, heads, strict=True)}
+    return {uri: digest_of(digests)} if all(digests.values()) else {}
+
+
 def _survey(
-    graph: Graph, definition: Definition, order: Order, text: str, values: Mapping[str, str], console: Console
+    graph: Graph,
+    definition: Definition,
+    order: Order,
+    text: str,
+    values: Mapping[str, str],
+    known: Mapping[str, str],
+    console: Console,
 ) -> Survey | None:
     """What stands in the store already; None where that can't be known."""
     from orchestration.prune import Given, content_tags, survey
@@ -272,7 +307,7 @@ def _survey(
         )
         return None
     defaults = {name: p.get("DefaultValue", NOT_GIVEN) for name, p in definition.parameters.items()}
-    given: Given = Given(text, values["recipe"], {**defaults, **values}, tags)
+    given: Given = Given(text, values["recipe"], {**defaults, **values}, tags, known)
     return survey(graph, environment.store, given)
 
 

@@ -30,12 +30,14 @@ class Given:
         recipe_uri: where the jobs read it.
         values: the pipeline parameters, the deployed defaults filled in.
         images: each step's image, by the digest of what went in.
+        known: the digest of raw files that carry their own, by the URI of their folder.
     """
 
     recipe: str
     recipe_uri: str
     values: Mapping[str, str]
     images: Mapping[str, str]
+    known: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -215,7 +217,8 @@ def _call(step: Step, store: str, given: Given, found: Survey) -> Call:
     arguments = {name: _value(argument, given, found) for name, argument in step.arguments.items()}
     known = {name: value for name, value in arguments.items() if value is not None}
     recipe = given.recipe if step.component.settings else None
-    return Call(step.component, store, known, recipe, given.recipe_uri, given.images[step.name])
+    image = given.images[step.name]
+    return Call(step.component, store, known, recipe, given.recipe_uri, image, given.known)
 
 
 def _value(argument: Any, given: Given, found: Survey) -> str | None:

@@ -67,6 +67,7 @@ class Call:
         recipe: the recipe's text.
         recipe_uri: where it was read, for messages.
         image: the content digest of the image that it runs in; inside an image, that image's own.
+        known: digests of externals that are known without looking at them, by URI.
     """
 
     component: Component
@@ -75,6 +76,7 @@ class Call:
     recipe: str | None = None
     recipe_uri: str = "recipe"
     image: str | None = field(default_factory=lambda: os.environ.get("SLUICE_IMAGE_CONTENT"))
+    known: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def inputs(self) -> dict[str, Artifact]:
@@ -108,7 +110,10 @@ class Call:
     def fingerprint(self) -> Fingerprint:
         """What the result depends on."""
         digests = {name: artifact.digest for name, artifact in self.inputs.items()}
-        digests |= {name: external.digest(self.settings) for name, external in self.externals.items()}
+        digests |= {
+            name: self.known.get(external.uri) or external.digest(self.settings)
+            for name, external in self.externals.items()
+        }
         return fingerprint_of(self.component, self.settings, self.parameters, digests, self.image)
 
     @property

@@ -114,10 +114,12 @@ def test_what_this_record_of_images_does_not_know_is_passed_over_by_nobody(accou
 
 
 def test_whoever_may_not_read_results_starts_everything(account, start, monkeypatch):
+    start()
+    data = parameters(account)["data"]
     with door_to(os.environ["AWS_ENDPOINT_URL"]) as door:
-        door.deny("^(GET|HEAD) .*/steps/")
+        door.deny("^(GET|HEAD) [^?]*/(steps|data)/.")
         monkeypatch.setenv("AWS_ENDPOINT_URL", door.address)
-        status, out = start("--approval", "Approved")
+        status, out = start("--approval", "Approved", data=data)
     assert (status, parameters(account)["approval"]) == (0, "Approved")
     assert "every step is started, because results can't be looked at: s3://" in out
     assert "permission refused" in out
@@ -137,7 +139,10 @@ def test_whoever_may_not_read_results_starts_everything(account, start, monkeypa
             ["--instance", "train=ml.m5.xlrge"],
             r"--instance train: SageMaker knows no such instance type \(did you mean ml\.m5\.xlarge\?\)",
         ),
-        (["--data", f"{STORE}/data/nothing"], r"data/nothing: no file lies below it\..*make upload"),
+        (
+            ["--data", f"{STORE}/data/nothing"],
+            r"data/nothing: the data folder holds none of the recipe's files\. Got: no files\. Allowed: parcels\.csv",
+        ),
         (["--data", "s3://no-such-bucket-here/x"], r"no-such-bucket-here/x: there is no such bucket"),
         (["--data", "/no/such/folder"], r"/no/such/folder"),
     ],
@@ -166,6 +171,42 @@ def test_a_recipe_with_mistakes_and_a_pipeline_that_is_not_deployed_are_told(acc
     status, out = start()
     assert (status, "the pipeline is not deployed" in out, "make upsert ENV=test" in out) == (1, True, True)
     assert account.objects() == []
+
+
+def test_other_files_than_the_recipes_are_told_with_what_is_there(account, start):
+    client("s3").put_object(Bucket=account.environment.bucket, Key="sluice/data/other/rows.csv", Body=b"")
+    status, out = start(data=f"{STORE}/data/other")
+    assert (status, "Got: rows.csv. Allowed: parcels.csv." in out) == (1, True)
+    assert account.objects() == ["sluice/data/other/rows.csv"]
+
+
+def test_the_list_that_is_merged_onto_the_rows_is_uploaded_too(account, start):
+    text = recipe(
+        Backbone(Path("/nowhere"), "0" * 64),
+        data={"merge": {"file": "notes.txt", "key": "parcel", "list_key": "code", "columns": ["extra"]}},
+    )
+    (account.folder / "merging.yaml").write_text(text)
+    assert start(recipe="merging.yaml")[0] == 0
+    with mock.patch.dict(os.environ, AWS_REGION="us-east-1"):
+        files = storage.list_files(parameters(account)["data"])
+    assert [file.path for file in files] == ["notes.txt", "parcels.csv"]
+
+
+def test_data_that_carries_its_digests_is_not_read_to_find_what_was_made_of_it(account, start, monkeypatch):
+    start()
+    data = parameters(account)["data"]
+    as_job(account, "preprocess", "abc123", "", "raw", data, "rows", "default")
+    with door_to(os.environ["AWS_ENDPOINT_URL"]) as door:
+        door.deny("^GET .*/parcels.csv")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", door.address)
+        assert "returning at once in their jobs: preprocess\n" in start(data=data)[1]
+        plain = f"{STORE}/data/plain"
+        bucket = account.environment.bucket
+        body = (account.folder / "raw/parcels.csv").read_bytes()
+        client("s3").put_object(Bucket=bucket, Key="sluice/data/plain/parcels.csv", Body=body)
+        assert "results can't be looked at" in start(data=plain)[1]
+        door.deny("(?!)")
+        assert "returning at once in their jobs: preprocess\n" in start(data=plain)[1]
 
 
 def as_job(account, step: str, execution: str, component: str = "", *more: str) -> dict:
