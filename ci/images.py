@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCKERFILE = ROOT / "components/Dockerfile"
-WHEELHOUSE = ROOT / "wheelhouse"
 LOGS = ROOT / "build/images"
 INGREDIENTS = (DOCKERFILE, ROOT / "components/sitecustomize.py", ROOT / "components/trim.py")
 
@@ -59,7 +58,7 @@ SYMPTOMS = (
     (
         r"No matching distribution found for (?P<got>\S+)",
         "a package of the lock was not found",
-        "Put its wheel into wheelhouse/, or name an index that has it: TORCH_INDEX for torch, PIP_CONFIG_FILE for the rest",
+        "Put its wheel into wheelhouse/<component>/, or name an index that has it: TORCH_INDEX for torch, PIP_CONFIG_FILE for the rest",
     ),
     (
         r"(?P<got>[^\n]*CERTIFICATE_VERIFY_FAILED[^\n]*)",
@@ -90,6 +89,11 @@ class Plan:
         """The lock, relative to the checkout."""
         special = LOCKS[self.torch].format(self.component)
         return special if (ROOT / special).is_file() else LOCKS["cpu"].format(self.component)
+
+    @property
+    def wheelhouse(self) -> Path:
+        """The folder of packages that are brought along."""
+        return ROOT / "wheelhouse" / self.component
 
     @property
     def resources(self) -> tuple[str, ...]:
@@ -245,8 +249,8 @@ def wheels(plans: Sequence[Plan]) -> None:
     """Download every package of the locks into wheelhouse/, for a build without an index."""
     for plan in plans:
         download(plan, locked(plan))
-    # What packages that come as source are built with.
-    pip("download", "--quiet", "--dest", str(WHEELHOUSE), "setuptools", "wheel")
+        # What packages that come as source are built with.
+        pip("download", "--quiet", "--dest", str(plan.wheelhouse), "setuptools", "wheel")
 
 
 VERBS = {"build": build, "push": push, "show": show, "wheels": wheels}
@@ -336,7 +340,7 @@ def run_build(plan: Plan) -> None:
         ImageError: the build failed; the message says why.
     """
     fetch_local_builds(plan)
-    WHEELHOUSE.mkdir(exist_ok=True)  # the Dockerfile binds it, empty or not
+    plan.wheelhouse.mkdir(parents=True, exist_ok=True)  # the Dockerfile wants it, empty or not
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"{plan.component}.log"
     # A modern client would push a list of manifests with attestations, which SageMaker does not read.
@@ -425,22 +429,22 @@ def locked(plan: Plan) -> list[str]:
 
 
 def fetch_local_builds(plan: Plan) -> None:
-    """Put builds like `torch+cpu` into wheelhouse/, unless an index that has them is named.
+    """Put builds like `torch+cpu` into the wheelhouse, unless an index that has them is named.
 
     The usual index has none, and what this machine's pip finds them by (a folder, another index) is not there in a build.
     """
     if os.environ.get("TORCH_INDEX"):
         return
     wanted = [line for line in locked(plan) if "+" in line.split()[0]]
-    missing = [line for line in wanted if not has_wheel(line.split()[0])]
+    missing = [line for line in wanted if not has_wheel(plan, line.split()[0])]
     if missing:
         download(plan, missing)
 
 
-def has_wheel(pin: str) -> bool:
-    """Whether wheelhouse/ holds this version. Whether it is the right file is for pip to say, by its hash."""
+def has_wheel(plan: Plan, pin: str) -> bool:
+    """Whether the wheelhouse holds this version. Whether it is the right file is for pip to say, by its hash."""
     name, version = pin.split("==")
-    return any(WHEELHOUSE.glob(f"{name.replace('-', '_')}-{version}-*.whl"))
+    return any(plan.wheelhouse.glob(f"{name.replace('-', '_')}-{version}-*.whl"))
 
 
 def download(plan: Plan, lines: Sequence[str]) -> None:
@@ -454,14 +458,14 @@ def download(plan: Plan, lines: Sequence[str]) -> None:
         file.flush()
         index = os.environ.get("TORCH_INDEX")
         extra = ["--extra-index-url", index] if index else []
-        options = ["--quiet", "--no-deps", "--require-hashes", "--dest", str(WHEELHOUSE), *extra]
+        options = ["--quiet", "--no-deps", "--require-hashes", "--dest", str(plan.wheelhouse), *extra]
         failure = pip("download", *options, "--requirement", file.name)
     if failure:
         raise ImageError(
             "packages of the lock were not found",
             where=plan.lock,
             got=failure,
-            next_step="Put their files into wheelhouse/, or name an index that has them: TORCH_INDEX=… make build",
+            next_step=f"Put their files into wheelhouse/{plan.component}/, or name an index that has them: TORCH_INDEX=… make build",
         )
 
 

@@ -75,7 +75,7 @@ def test_an_image_is_named_by_its_registry_its_component_and_its_tag(monkeypatch
 def test_the_base_image_is_pinned_by_its_digest_and_every_stage_begins_with_it():
     assert re.fullmatch(r"python:3\.11-slim-bookworm@sha256:[0-9a-f]{64}", default_base())
     stages = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
-    assert [stage for stage in stages if stage != "${BASE_IMAGE}"] == ["environment"]
+    assert [stage for stage in stages if stage != "${BASE_IMAGE}"] == ["scratch", "environment"]
     assert "HEALTHCHECK" not in DOCKERFILE
 
 
@@ -169,7 +169,7 @@ LOGS = {
     "#9 5.1     numpy==2.4.6 from https://files.example/numpy.whl:\n#9 5.1         Expected sha256 00\n"
     "#9 5.1              Got        11": "its sha256 is another. Got: numpy==2.4.6. Do not use it.",
     "#9 ERROR: No matching distribution found for torch==2.13.0+cpu": "a package of the lock was not found. "
-    "Got: torch==2.13.0+cpu. Put its wheel into wheelhouse/",
+    "Got: torch==2.13.0+cpu. Put its wheel into wheelhouse/<component>/",
     "failed to solve with frontend dockerfile.v0: failed to create LLB definition: python@sha256:00: not found": "the base "
     "image was not found. Got: python@sha256:00: not found (a:base). Check BASE_IMAGE",
     "ERROR: failed to solve: python@sha256:00: failed to resolve source metadata for docker.io/python: not found": "the base "
