@@ -51,6 +51,10 @@ class Containers:
     memory: int
 
     noun = "container"
+    changeable = (
+        "its image was built from other code than stands here (make build push), "
+        "or its recipe or data changed while it worked"
+    )
 
     @classmethod
     def ready(cls, graph: Graph, record: Path, store: str, data: str | None) -> Containers:

@@ -19,6 +19,7 @@ class Processes:
     """Steps as processes, in the environment that this one runs in."""
 
     noun = "process"
+    changeable = "its code, recipe or data changed while it worked"
 
     def image_of(self, component: Component) -> str | None:
         """The image that we run in, if we do: a process runs the checkout's own code."""
@@ -51,15 +52,13 @@ class Process:
 
     def lines(self) -> Iterator[str]:
         """What it writes, line by line, until it has ended."""
-        assert self.process.stdin is not None
         assert self.process.stdout is not None
-        with self.process.stdin, self.process.stdout:
-            yield from self.process.stdout
-            self.process.wait()
+        yield from self.process.stdout
 
     def fault(self) -> str:
         """How it ended, as what follows "the step's process"; empty if its status is 0."""
-        return ending(self.process.wait())
+        with self.process:  # its standard input is closed when it has ended, not before
+            return ending(self.process.wait())
 
     def stop(self) -> None:
         """Ask it and its children to end."""

@@ -58,6 +58,8 @@ class Launcher(Protocol):
 
     noun: str
     """What it starts, for messages."""
+    changeable: str
+    """What may be the reason if a step made something else than was asked for, for messages."""
 
     def image_of(self, component: Component) -> str | None:
         """The content digest of the image that a component will run in, if it will."""
@@ -234,8 +236,8 @@ class Runner:
             running.fault = running.job.fault()
         except OSError as error:  # a full disk: nobody would read what the step goes on to write
             running.failure = storage.storage_error(error, log).message
-            running.fault = "was stopped"
             running.job.kill()
+            running.fault = running.job.fault() or "was stopped"
         finally:
             running.ended.set()
             self._events.put(Event(step, None))
@@ -277,7 +279,8 @@ class Runner:
         self._changed()
 
     def _unexplained(self, step: str, fault: str) -> str:
-        return f"The step's {self.launcher.noun} {fault or OTHER_RESULT}. Its log: {self.log_path(step)}"
+        other = f"finished, but not what was asked for: {self.launcher.changeable}. Run again"
+        return f"The step's {self.launcher.noun} {fault or other}. Its log: {self.log_path(step)}"
 
     def _take(self, record: StepRecord, result: Result, state: State) -> None:
         record.state, record.metrics, record.message = state, result.metrics, ""

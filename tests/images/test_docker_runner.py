@@ -24,7 +24,6 @@ from orchestration.runs import RunRecord, State, load_runs
 from sluice.contract import (
     CONTRACT_VERSION,
     ImageError,
-    InputError,
     SluiceError,
     StepFailed,
     storage,
@@ -194,6 +193,20 @@ def test_raw_files_may_be_links_to_elsewhere(place, launcher):
     assert run(place, graph, launcher(graph)).outcome == "done"
 
 
+def test_an_image_of_other_code_may_be_why_a_step_made_something_else(place, launcher):
+    graph = Graph("small")
+    graph.step("look", raw=(place / "raw").as_uri())
+
+    def change(record):
+        if record.steps["look"].state is State.RUNNING:
+            (place / "raw" / "file").write_text("as the container finds it")
+
+    with pytest.raises(
+        StepFailed, match=r"not what was asked for: its image was built from other code .* Run again"
+    ):
+        run(place, graph, launcher(graph), change)
+
+
 @pytest.mark.parametrize(
     ("how", "message"),
     [
@@ -361,10 +374,3 @@ def test_an_image_that_is_not_what_the_record_says_is_refused(record, place, tmp
     )
     assert "Got: sluice.content 0123456789abcdef, sluice.python 3.11." in said
     assert "Allowed: sluice.content ffffffffffffffff, sluice.python 3.12." in said
-
-
-def test_without_network_store_and_data_are_on_this_machine(record, place):
-    said = refusal(InputError, record, "s3://bucket/store")
-    assert said.startswith("--store s3://bucket/store: the docker runner keeps its store on this machine")
-    said = refusal(InputError, record, place.as_uri(), "s3://bucket/raw")
-    assert said.startswith("--data s3://bucket/raw: the docker runner keeps its data on this machine")

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import ModuleType
 
 import pytest
 
@@ -63,6 +64,34 @@ def test_a_run_is_asked_for_what_the_command_line_says(ends, recipe_file):
     (request,) = asked
     assert (str(request.recipe), request.data, request.rows) == (recipe_file, "raw", 7)
     assert (request.store, request.thresholds) == ("kept", "loss=1")
+    assert (request.runner, request.environment) == ("local", None)
+    assert str(request.images) == "orchestration/environments/images.yaml"
+
+
+def test_a_run_may_be_asked_of_another_runner_with_files_of_its_own(ends, recipe_file):
+    asked = ends("done")
+    main(["run", recipe_file, "--runner", "docker", "--images", "mine.yaml", "--environment", "ours.yaml"])
+    (request,) = asked
+    assert (request.runner, str(request.images), str(request.environment)) == (
+        "docker",
+        "mine.yaml",
+        "ours.yaml",
+    )
+
+
+@pytest.mark.parametrize("name", ["sagemaker-local", "sagemaker"])
+def test_a_runner_on_sagemaker_says_itself_how_the_run_ended(recipe_file, monkeypatch, name):
+    asked = []
+
+    def run(request, console):
+        asked.append(request.runner)
+        return 3
+
+    module = ModuleType("stand-in")
+    module.run = run
+    monkeypatch.setitem(sys.modules, f"orchestration.runners.{name.replace('-', '_')}", module)
+    assert main(["run", recipe_file, "--runner", name]) == 3
+    assert asked == [name]
 
 
 def test_an_error_is_one_line_on_standard_error_and_no_traceback(capsys, tmp_path):

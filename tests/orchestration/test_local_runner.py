@@ -112,6 +112,18 @@ def test_a_step_writes_its_log_beside_the_run(tmp_path):
     assert "ZeroDivisionError: division by zero" in log.read_text()
 
 
+def test_a_log_that_can_not_be_written_ends_the_step_and_says_why(tmp_path):
+    graph = emit_and_total()
+    record = RunRecord.start("small", {}, list(graph.steps))
+    log = tmp_path / "runs" / record.id / "logs" / "emit.log"
+    log.mkdir(parents=True)
+    runner = Runner(graph, tmp_path.as_uri(), "", "file:///none", {}, record, lambda _: None, Processes())
+    with pytest.raises(StepFailed, match=rf"step emit: {log}: the store can't be read or written"):
+        runner.run()
+    assert wait_until(lambda: not processes_of(tmp_path))
+    assert list((tmp_path / "steps").glob("*/.staging*")) == []
+
+
 SCRIPT = """
     import os, sys
     from pathlib import Path

@@ -138,6 +138,49 @@ def test_what_is_wrong_from_the_start_leaves_no_trace(here, request_, kind):
     assert not (here / "store").exists()
 
 
+RECORD = "{{uri: sluice-{0}:{1}, tag: {1}, python: '3.11', contract: '1.0'}}"
+
+
+@pytest.mark.parametrize(
+    ("request_", "recorded", "message"),
+    [
+        ({}, [], "images.yaml: no image was built yet"),
+        (
+            {},
+            ["preprocess", "train", "evaluate"],
+            "component register: no image is recorded. Allowed: evaluate, preprocess, train. "
+            "Build it: make build push C=register.",
+        ),
+        (
+            {},
+            ["preprocess", "train", "evaluate", "register"],
+            "unix:///nowhere.sock: no Docker engine answers. Got: No such file or directory. Start one",
+        ),
+        (
+            {"store": "s3://bucket/store"},
+            [],
+            "--store s3://bucket/store: the docker runner keeps its store on this",
+        ),
+        (
+            {"data": "s3://bucket/raw"},
+            [],
+            "--data s3://bucket/raw: the docker runner keeps its data on this machine",
+        ),
+    ],
+)
+def test_what_containers_lack_is_told_before_anything_is_written(
+    here, monkeypatch, request_, recorded, message
+):
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
+    images = here / "images.yaml"
+    if recorded:
+        images.write_text("".join(f"{name}: {RECORD.format(name, 'a' * 16)}\n" for name in recorded))
+    said, error = started(here, runner="docker", images=images, **request_)
+    assert message in str(error)
+    assert said == ""
+    assert not (here / "store").exists()
+
+
 def test_a_run_that_fails_still_ends_with_its_summary_and_is_remembered(here):
     (here / "raw").mkdir()
     said, error = started(here, data=str(here / "raw"))
