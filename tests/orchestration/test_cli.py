@@ -10,6 +10,7 @@ import time
 from types import ModuleType
 
 import pytest
+import yaml
 
 import orchestration.start
 from orchestration.cli import main
@@ -186,6 +187,31 @@ def test_ctrl_c_in_a_real_run_is_told_and_exits_with_130(repository, tmp_path, r
         "interrupted: finished steps are kept, and the next run goes on from there\n",
     )
     assert "parcels: interrupted in" in out
+
+
+def test_without_an_engine_the_docker_runner_says_what_to_start(repository, tmp_path, recipe_file):
+    names = ("preprocess", "train", "evaluate", "register")
+    tag = "0123456789abcdef"
+    entry = {"uri": f"sluice:{tag}", "tag": tag, "python": "3.11", "contract": "1.0"}
+    (tmp_path / "images.yaml").write_text(yaml.safe_dump(dict.fromkeys(names, entry)))
+    words = [
+        "--store",
+        str(tmp_path / "store"),
+        "--images",
+        str(tmp_path / "images.yaml"),
+        "--runner",
+        "docker",
+    ]
+    nowhere = {**os.environ, "DOCKER_HOST": "unix:///nowhere.sock"}
+    process = orchestration_process("run", recipe_file, *words, cwd=repository, env=nowhere)
+    out, error = process.communicate(timeout=30)
+    assert (process.returncode, out) == (1, "")
+    assert error == (
+        "error: unix:///nowhere.sock: no Docker engine answers. Got: No such file or directory. Start one "
+        "(systemctl start docker, or Docker Desktop), name another with DOCKER_HOST, or run without containers: "
+        "--runner local.\n"
+    )
+    assert not (tmp_path / "store").exists()
 
 
 def test_a_reader_that_leaves_early_is_no_error(repository, recipe_file):

@@ -152,11 +152,6 @@ RECORD = "{{uri: sluice-{0}:{1}, tag: {1}, python: '3.11', contract: '1.0'}}"
             "Build it: make build push C=register.",
         ),
         (
-            {},
-            ["preprocess", "train", "evaluate", "register"],
-            "unix:///nowhere.sock: no Docker engine answers. Got: No such file or directory. Start one",
-        ),
-        (
             {"store": "s3://bucket/store"},
             [],
             "--store s3://bucket/store: the docker runner keeps its store on this",
@@ -168,10 +163,7 @@ RECORD = "{{uri: sluice-{0}:{1}, tag: {1}, python: '3.11', contract: '1.0'}}"
         ),
     ],
 )
-def test_what_containers_lack_is_told_before_anything_is_written(
-    here, monkeypatch, request_, recorded, message
-):
-    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere.sock")
+def test_what_containers_lack_is_told_before_anything_is_written(here, request_, recorded, message):
     images = here / "images.yaml"
     if recorded:
         images.write_text("".join(f"{name}: {RECORD.format(name, 'a' * 16)}\n" for name in recorded))
