@@ -6,7 +6,9 @@ content.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -197,6 +199,20 @@ def read_images(path: Path = IMAGES) -> Record:
         return {name: Image.model_validate(image) for name, image in content.items()}
     except ValidationError as error:
         raise InputError(_mistakes(error, Image), where=path, next_step="Run make build push again") from None
+
+
+@contextmanager
+def in_region(environment: Environment) -> Iterator[None]:
+    """The store is read where the bucket is, whatever region this user's settings name."""
+    before = os.environ.get("AWS_REGION")
+    os.environ["AWS_REGION"] = environment.region
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["AWS_REGION"]
+        else:
+            os.environ["AWS_REGION"] = before
 
 
 def _read(path: Path, absent: str) -> dict[str, Any]:

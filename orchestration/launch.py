@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatch
@@ -18,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from orchestration.bucket import SHA256, head, put_object, require_bucket
 from orchestration.compile import add_environment
 from orchestration.definition import Definition, read_definition
-from orchestration.environment import Environment, read_environment, read_images
+from orchestration.environment import Environment, in_region, read_environment, read_images
 from orchestration.executions import Deployed, Execution
 from sluice.aws import DENIED, REFUSED, client, speaking_of
 from sluice.contract import AwsError, InputError, StorageError, digest_of, storage
@@ -173,7 +171,7 @@ def launch(order: Order, console: Console) -> Launched:
     known = _known_digest(s3, values["data"], patterns)
     put_object(s3, environment, values["recipe"], text.encode())
     try:
-        with _in_region(environment):
+        with in_region(environment):
             found = _survey(graph, definition, order, text, values, known, console)
             chosen = _selection(found, definition, deployed)
     except StorageError as error:  # whoever may start need not be allowed to read results
@@ -386,17 +384,3 @@ def _instances(given: list[str]) -> dict[str, str]:
             "this is no instance type for a step", where="--instance", got=wrong, allowed="STEP=TYPE"
         )
     return {step: kind for step, _, kind in pairs}
-
-
-@contextmanager
-def _in_region(environment: Environment) -> Iterator[None]:
-    """The store is read where the bucket is, whatever region this user's settings name."""
-    before = os.environ.get("AWS_REGION")
-    os.environ["AWS_REGION"] = environment.region
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["AWS_REGION"]
-        else:
-            os.environ["AWS_REGION"] = before

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from orchestration.environment import read_environment, read_images
+from orchestration.environment import Environment, in_region, read_environment, read_images
 from orchestration.executions import (
     Deployed,
     Execution,
@@ -18,7 +19,9 @@ from orchestration.executions import (
 )
 from orchestration.runs import RunRecord, State, StepRecord
 from sluice.aws import FAULT, THROTTLED, UNREACHABLE
-from sluice.contract import AwsError, InputError
+from sluice.contract import AwsError, InputError, SluiceError, storage
+from sluice.contract.execution import read_result
+from sluice.job import record_uri
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,9 +53,13 @@ def run(request: Request, console: Console) -> int:
     Raises:
         SluiceError: the recipe, the data or the environment is wrong, lint refuses the pipeline, or AWS does.
     """
+    from rich.console import Console
+
     from orchestration.deploy import upsert
     from orchestration.launch import Order, launch
 
+    # what AWS says may hold brackets, and is not ours to colour
+    plain = Console(file=console.file, highlight=False, markup=False, emoji=False, soft_wrap=True)
     if request.environment is None:
         raise InputError(
             "no environment is named",
@@ -61,12 +68,12 @@ def run(request: Request, console: Console) -> int:
             next_step="Make one with: make infra",
         )
     environment = read_environment(request.environment)
-    upsert(environment, read_images(request.images), console)
+    upsert(environment, read_images(request.images), plain)
     order = Order(environment, request.images, request.recipe, request.data, request.rows, request.thresholds)
-    launched = launch(order, console)
+    launched = launch(order, plain)
     if launched.execution is None:
         return REFUSED if launched.refused else DONE
-    return watch(Deployed(environment), launched, console)
+    return watch(Deployed(environment), launched, plain)
 
 
 def watch(deployed: Deployed, launched: Launched, console: Console, every: float = POLL_SECONDS) -> int:
@@ -104,7 +111,26 @@ def watch(deployed: Deployed, launched: Launched, console: Console, every: float
             f"but it did not run {', '.join(unrun)}, for which it was started. "
             f"Remove {deployed.environment.store}/executions, which makes the next start a whole one"
         )
-    return FAILED if unrun else DONE
+        return FAILED
+    for line in _registered(deployed.environment, identity, steps):
+        console.print(line)
+    return DONE
+
+
+def _registered(environment: Environment, execution: str, steps: list[StepExecution]) -> Iterator[str]:
+    """The version that the execution registered, and how a person decides on it; nothing if that can't be read."""
+    for step in steps:
+        try:
+            with in_region(environment):
+                record = json.loads(storage.read_bytes(record_uri(environment.store, execution, step.name)))
+                result = read_result(record["result"])
+        except (FileNotFoundError, SluiceError):
+            continue  # a gate, or a step whose results this user may not read
+        said = result.metrics if result else {}
+        if {"group", "version"} <= said.keys():
+            name, registry = f"{said['group']} {said['version']}", environment.model_registry
+            yield f"model {said['group']} version {said['version']}, {said.get('status')}"
+            yield f"approve: python -m orchestration models approve {name} --registry {registry}"
 
 
 def _until_ended(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -14,10 +15,12 @@ from datetime import UTC, datetime
 import pytest
 
 from orchestration.cli import main
+from orchestration.environment import in_region
 from orchestration.executions import Deployed, Execution
 from orchestration.launch import Launched
 from orchestration.runners.sagemaker import watch
-from sluice.contract import AwsError
+from sluice.contract import AwsError, Fingerprint, Result, storage
+from sluice.job import record_uri
 from tests.builders.sagemaker import Refusal, refusing
 
 from .service import a_console, account_at
@@ -111,6 +114,29 @@ def test_steps_that_were_passed_over_are_shown_as_reused(account):
     assert (status, "reused (it took 1 min 01 s)" in out) == (0, True)
 
 
+def test_what_was_registered_is_told_with_what_approves_it(account):
+    going(account, ("Succeeded", [step("data-gate", "Succeeded"), step("register", "Succeeded")]))
+    store, when = account.environment.store, datetime.now(UTC)
+    result = Result(
+        component="register",
+        fingerprint=Fingerprint(component="register", code={}),
+        outputs={},
+        metrics={"group": "parcels", "version": 3, "status": "PendingManualApproval"},
+        started=when,
+        finished=when,
+    )
+    with in_region(account.environment):
+        storage.write_bytes(f"{store}/steps/register/1/result.json", result.model_dump_json().encode())
+        record = {"result": f"{store}/steps/register/1"}
+        storage.write_bytes(record_uri(store, "abc123def456", "register"), json.dumps(record).encode())
+    status, out = watched(account)
+    assert status == 0
+    assert out.endswith(
+        "model parcels version 3, PendingManualApproval\n"
+        "approve: python -m orchestration models approve parcels 3 --registry sagemaker://us-east-1\n"
+    )
+
+
 def test_a_selection_that_ran_nothing_of_what_was_missing_is_a_failure(account):
     going(account, ("Succeeded", []))
     status, out = watched(account, reused={"evaluate": 1.0}, missing=("register",))
@@ -194,15 +220,22 @@ def test_the_whole_runner_deploys_uploads_starts_and_waits(account, tmp_path, ca
     def steps(_: dict) -> dict:
         if len(account.sagemaker.requests("ListPipelineExecutionSteps")) < 1:
             raise Refusal("ThrottlingException", "Rate exceeded")
-        return {"PipelineExecutionSteps": [step("preprocess", "Succeeded")]}
+        failed = step("preprocess", "Failed", FailureReason="no [bold] row in [/opt/ml/input]")
+        return {"PipelineExecutionSteps": [failed]}
 
     account.sagemaker.answers["ListPipelineExecutionSteps"] = steps
     (tmp_path / "parcels.yaml").write_text(recipe(Backbone(Path("/nowhere"), "0" * 64)))
     (tmp_path / "parcels.csv").write_text(csv_text(parcels()))
     command = ["run", str(tmp_path / "parcels.yaml"), "--data", str(tmp_path / "parcels.csv")]
-    assert main([*command, "--runner", "sagemaker", *account.files]) == 0
+    account.sagemaker.answers["DescribePipelineExecution"] = lambda request: {
+        "PipelineExecutionArn": request["PipelineExecutionArn"],
+        "PipelineExecutionStatus": "Failed",
+        "CreationTime": NOW,
+    }
+    assert main([*command, "--runner", "sagemaker", *account.files]) == 1
     out = " ".join(capsys.readouterr().out.split())
     assert "created pipeline sluice" in out
     assert "1 of 1 files sent" in out
     assert "of sluice started" in out
-    assert ": Succeeded after" in out
+    assert "preprocess failed: no [bold] row in [/opt/ml/input]" in out
+    assert ": Failed after" in out
