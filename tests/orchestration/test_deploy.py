@@ -18,7 +18,7 @@ from sluice.contract import AwsError, AwsNotFound, InputError
 from tests.builders.definitions import ROLE, compiled, edited, setting
 from tests.builders.sagemaker import refusing
 
-from .service import TRUST, account_at, make_role
+from .service import TRUST, a_console, account_at, make_role
 
 
 @pytest.fixture
@@ -149,13 +149,18 @@ def test_lint_findings_are_all_told_and_nothing_is_uploaded(account, capsys):
     ],
     ids=["absent", "another service", "denied", "another action"],
 )
-def test_a_role_that_sagemaker_cannot_assume_is_told_before_anything_is_uploaded(account, trust, message):
+def test_a_role_that_sagemaker_cannot_assume_is_told(account, trust, message):
     arn = f"{ROLE}-wrong"
     if trust:
         make_role(arn, {"Version": "2012-10-17", "Statement": [trust]})
-    wrong = account.environment.model_copy(update={"pipeline_role": arn})
     with pytest.raises((AwsNotFound, InputError), match=f"^role {arn}: {message}"):
-        upsert(wrong, account.images, None)
+        deployment(account, pipeline_role=arn).check()
+
+
+def test_upsert_looks_at_roles_and_bucket_before_it_uploads_anything(account):
+    wrong = account.environment.model_copy(update={"pipeline_role": f"{ROLE}-wrong"})
+    with pytest.raises(AwsNotFound, match="there is no such role"):
+        upsert(wrong, account.images, a_console())
     assert account.objects() == []
 
 
