@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,8 +96,11 @@ class Containers:
         """
         try:
             made = self._create(run, step, call)
-            stream = self.engine.api.attach_socket(made.id, params=ATTACHED)
-            made.start()
+            with ExitStack() as if_not_started:
+                stream = self.engine.api.attach_socket(made.id, params=ATTACHED)
+                if_not_started.callback(_close, stream)
+                made.start()
+                if_not_started.pop_all()
         except engine_errors() as error:
             raise StepFailed(
                 "the container can't be started", where=f"step {step}", got=reason(error)
@@ -107,7 +110,7 @@ class Containers:
     def tidy(self, run: str) -> None:
         """Remove what is left of a run's containers, such as one that an interruption met before its start."""
         with suppress(*engine_errors()):
-            for left in self.engine.containers.list(all=True, filters={"label": f"sluice.run={run}"}):
+            for left in _labelled(self.engine, f"sluice.run={run}"):
                 left.remove(force=True)
         self.engine.close()
 
@@ -157,7 +160,8 @@ class Container:
         from docker.utils.socket import frames_iter
 
         begun = {1: b"", 2: b""}  # a line of one stream may be cut by one of the other
-        with closing(self.stream), closing(self.stream._response), suppress(*engine_errors()):
+        with suppress(*engine_errors()), ExitStack() as ended:
+            ended.callback(_close, self.stream)
             for stream, chunk in frames_iter(self.stream, tty=False):
                 *whole, begun[stream] = (begun[stream] + chunk).split(b"\n")
                 yield from (line.decode(errors="replace") + "\n" for line in whole)
@@ -197,6 +201,12 @@ class Container:
         _clear_staging(self.container.id, self.results)
 
 
+def _close(stream: Any) -> None:
+    """Close an attached connection; the order matters to the client."""
+    stream._response.close()
+    stream.close()
+
+
 def _require_local(uri: str, what: str, flag: str) -> None:
     if not storage.is_local(uri):
         raise InputError(
@@ -220,13 +230,17 @@ def _labels(run: str, step: str, call: Call) -> dict[str, str]:
 
 def _remove_orphans(engine: Any) -> None:
     """Remove the containers of runners that were killed. They have ended by themselves, and nobody was there to see it."""
-    mine = {"label": f"sluice.host={socket.gethostname()}"}
-    for container in engine.containers.list(all=True, filters=mine):
+    for container in _labelled(engine, f"sluice.host={socket.gethostname()}"):
         pid, _, began = container.labels["sluice.runner"].partition(" ")
         if _began(int(pid)) != began:
             with suppress(*engine_errors()):
                 container.remove(force=True)
             _clear_staging(container.id, container.labels["sluice.results"])
+
+
+def _labelled(engine: Any, label: str) -> list[Any]:
+    """Every container with this label, whether it runs or not, but for those that vanish while we look."""
+    return list(engine.containers.list(all=True, filters={"label": label}, ignore_removed=True))
 
 
 def _began(pid: int) -> str:

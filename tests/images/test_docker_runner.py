@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
@@ -36,7 +37,7 @@ TAG = "0123456789abcdef"
 
 
 @pytest.fixture(scope="session")
-def record(engine, images, small_components, tmp_path_factory) -> Path:
+def record(engine, images, small_components, tmp_path_factory) -> Iterator[Path]:
     """The record of an image of each small component."""
     written = {}
     for name in COMPONENTS:
@@ -53,7 +54,9 @@ def record(engine, images, small_components, tmp_path_factory) -> Path:
         written[name] = {"uri": uri, "tag": TAG, "python": "3.11", "contract": CONTRACT_VERSION}
     path = tmp_path_factory.mktemp("record") / "images.yaml"
     path.write_text(yaml.safe_dump(written))
-    return path
+    yield path
+    for image in written.values():
+        engine.images.remove(image["uri"], force=True)
 
 
 def context(base: str, components: Path) -> io.BytesIO:
@@ -120,7 +123,7 @@ def launcher(record, place, engine):
 
 def containers_of(engine, place: Path) -> list:
     """Every container, running or not, of a run on this place's store."""
-    ours = engine.containers.list(all=True, filters={"label": "sluice.results"})
+    ours = engine.containers.list(all=True, filters={"label": "sluice.results"}, ignore_removed=True)
     return [c for c in ours if c.labels["sluice.results"].startswith(store_of(place).as_uri())]
 
 
@@ -233,6 +236,30 @@ def test_a_step_that_takes_too_much_memory_is_told_so(place, launcher):
     assert staging(place) == []
 
 
+def test_a_container_that_the_engine_refuses_is_told_with_its_reason(place, launcher):
+    graph = small_graph()
+    tiny = replace(launcher(graph), memory=1)
+    with pytest.raises(
+        StepFailed, match=r"the container can't be started\. Got: Minimum memory limit allowed"
+    ):
+        run(place, graph, tiny)
+
+
+def test_a_container_that_an_interruption_met_before_its_start_is_removed(
+    place, launcher, monkeypatch, engine
+):
+    graph = small_graph()
+    containers = launcher(graph)
+
+    def interrupted(container):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("docker.models.containers.Container.start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(place, graph, containers)
+    assert containers_of(engine, place) == []
+
+
 def test_a_container_that_somebody_removes_is_told_so(place, launcher, engine):
     graph = small_graph(seconds=60.0)
 
@@ -274,20 +301,23 @@ def heed_signals() -> None:
 @pytest.fixture
 def slow_run(place, record, engine, launcher):
     """A run in a process of its own that is inside its second step for a minute."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", dedent(SCRIPT), str(store_of(place)), str(record)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        preexec_fn=heed_signals,
-    )
-    with process.stdout as said:
-        assert said.readline() == "adding\n"
-    assert [c.labels["sluice.step"] for c in containers_of(engine, place)] == ["total"]
-    assert len(staging(place)) == 1
-    yield process
-    process.kill()
-    process.wait()
+    with (place / "errors").open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-c", dedent(SCRIPT), str(store_of(place)), str(record)],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            preexec_fn=heed_signals,
+        )
+    try:
+        with process.stdout as said:
+            assert said.readline() == "adding\n", (place / "errors").read_text()
+        assert [c.labels["sluice.step"] for c in containers_of(engine, place)] == ["total"]
+        assert len(staging(place)) == 1
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
