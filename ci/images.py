@@ -49,7 +49,11 @@ LOCKS = {"cpu": "components/{}/requirements.lock", "cuda": "requirements/{}-cuda
 """The lock of a component by the build of torch that TORCH asks for; one without torch has only the first."""
 
 SYMPTOMS = (
-    (r"sluice: (?P<got>the base image .*)", "the base image does not fit", "Set BASE_IMAGE to one that does"),
+    (
+        r"sluice: (?P<got>the base image has Python (?:\d\S*|\(none\)), not \d\S*)",
+        "the base image does not fit",
+        "Set BASE_IMAGE to one that does",
+    ),
     (
         r"(?P<got>\S+) from [^\n]*\n[^\n]*Expected sha256",
         "a package is not the one that the lock names: its sha256 is another",
