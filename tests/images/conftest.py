@@ -18,7 +18,7 @@ __all__ = ["importable", "small_components"]
 def missing(error: SluiceError) -> None:
     """Skip, and say why; where the engine is required, fail."""
     give_up = pytest.fail if os.environ.get("SLUICE_REQUIRE_ENGINE") == "1" else pytest.skip
-    give_up(f"needs a Docker engine and the built images: {error.message}")
+    give_up(f"NO IMAGE WAS TESTED: THIS NEEDS A DOCKER ENGINE AND THE BUILT IMAGES. {error.message}")
 
 
 @pytest.fixture(scope="session")
