@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import warnings
 from pathlib import Path
 
 import pytest
@@ -15,19 +17,24 @@ from tests.builders.small_components import importable, small_components
 __all__ = ["importable", "small_components"]
 
 
-def missing(error: SluiceError) -> None:
+def missing(message: str) -> None:
     """Skip, and say why; where the engine is required, fail."""
     give_up = pytest.fail if os.environ.get("SLUICE_REQUIRE_ENGINE") == "1" else pytest.skip
-    give_up(f"NO IMAGE WAS TESTED: THIS NEEDS A DOCKER ENGINE AND THE BUILT IMAGES. {error.message}")
+    give_up(f"NO IMAGE WAS TESTED: THIS NEEDS A DOCKER ENGINE AND THE BUILT IMAGES. {message}")
 
 
 @pytest.fixture(scope="session")
 def engine():
     """The engine's client."""
-    try:
-        client = connect()
-    except SluiceError as error:
-        missing(error)
+    client, message = None, ""
+    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
+        try:
+            client = connect()
+        except SluiceError as error:
+            message = error.message
+        gc.collect()  # where nobody answers, the docker package leaves a socket open
+    if client is None:
+        missing(message)
     yield client
     client.close()
 
@@ -45,5 +52,5 @@ def images(engine, image_record):
         record = read_images(image_record)
         require_images(engine, record)
     except SluiceError as error:
-        missing(error)
+        missing(error.message)
     return record
