@@ -150,10 +150,12 @@ def launch(order: Order, console: Console) -> Launched:
     from orchestration.pipeline import build
     from orchestration.start import check_thresholds, read_recipe
     from sluice.recipe import PreprocessSettings
+    from sluice.registry.sagemaker import require_group_name
 
     graph, environment = build(), order.environment
     text, recipe = read_recipe(order.recipe)
     check_thresholds(order.thresholds)
+    require_group_name(recipe.registry.group)
     if order.rows is not None and order.rows < 1:
         raise InputError("this is no number of rows", where="--rows", got=order.rows, allowed="1 or more")
     deployed = Deployed(environment)

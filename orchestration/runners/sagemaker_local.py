@@ -35,6 +35,7 @@ from sluice.contract import ResourceMissing, Result, StepFailed, storage
 from sluice.contract.execution import RESULT
 from sluice.job import NOT_GIVEN
 from sluice.recipe import PreprocessSettings
+from sluice.registry.sagemaker import require_group_name
 
 DONE, REFUSED = 0, 3
 ACCOUNT = "123456789012"
@@ -66,6 +67,7 @@ def run(request: Request, console: Console) -> int:
 
     text, recipe = read_recipe(request.recipe)
     check_thresholds(request.thresholds)
+    require_group_name(recipe.registry.group)
     here = storage.on_this_machine(storage.to_uri(request.store))
     data = find_data(request, recipe, here, say)
     images = read_images(request.images)

@@ -173,6 +173,15 @@ def test_a_recipe_with_mistakes_and_a_pipeline_that_is_not_deployed_are_told(acc
     assert account.objects() == []
 
 
+def test_a_group_that_sagemakers_registry_could_not_hold_is_refused_now_and_not_after_training(account, start):
+    path = account.folder / "parcels.yaml"
+    path.write_text(re.sub(r"group: \S+$", "group: my.parcels_v2", path.read_text(), count=1, flags=re.M))
+    status, out = start()
+    assert status == 1
+    assert "registry.group: SageMaker takes no model group of this name. Got: my.parcels_v2." in out
+    assert account.sagemaker.requests("StartPipelineExecution") == []
+
+
 def test_other_files_than_the_recipes_are_told_with_what_is_there(account, start):
     client("s3").put_object(Bucket=account.environment.bucket, Key="sluice/data/other/rows.csv", Body=b"")
     status, out = start(data=f"{STORE}/data/other")
