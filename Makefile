@@ -28,6 +28,8 @@ C ?=
 ENGINE ?= $(wildcard ../shared/docker/engine.sh)
 
 py := .venv/bin/python
+# Files of tests beside each other, one per core; what a file's tests share is made once.
+side_by_side = --numprocesses auto --dist loadfile
 images = ENGINE="$(ENGINE)" TORCH_INDEX="$(TORCH_INDEX)" && . ci/engine.sh && export TORCH_INDEX && $(py) -m ci.images
 
 .DEFAULT_GOAL := help
@@ -99,10 +101,10 @@ check: setup ## Format, lint and type checks; changes nothing
 	@$(py) -m mypy
 
 test: setup ## The tests, without the long ones
-	@$(py) -m pytest -m "not long and not images"
+	@$(py) -m pytest $(side_by_side) -m "not long and not images"
 
 test-long: setup ## The long tests: whole runs, on real data where it is there
-	@$(py) -m pytest -m long
+	@$(py) -m pytest $(side_by_side) -m "long and not images"
 
 test-images: setup ## The tests that need a Docker engine and the built images
 	@ENGINE="$(ENGINE)" && . ci/engine.sh && $(py) -m pytest -m images
