@@ -26,7 +26,7 @@ from rich.text import Text
 
 from orchestration.environment import Environment, read_environment, read_images
 from orchestration.pipeline import build
-from orchestration.runners.engine import connect, require_images
+from orchestration.runners.engine import connect, engine_errors, require_images
 from orchestration.start import Request, check_thresholds, find_data, read_recipe
 from orchestration.steps import LocalExecution, run_in_local_mode
 from orchestration.upload import upload
@@ -43,6 +43,8 @@ ACCOUNT = "123456789012"
 REGION = "eu-west-1"
 BUCKET = "sluice-local"
 START_SECONDS = 60
+FILES = "com.docker.compose.project.config_files"
+"""The label of docker-compose's containers that names the file which describes them."""
 SAID = re.compile(r"^.*\| *(?:\x1b\[0m)? *error: (.*)$", re.MULTILINE)
 """A job's last words, as docker-compose prints them: `<container> | error: …`."""
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/sluice-local"
@@ -83,10 +85,27 @@ def run(request: Request, console: Console) -> int:
         log = storage.local_path(here) / "runs" / "sagemaker-local.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         say(f"running in SageMaker's local mode; the containers' log: {log}")
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        with _room(engine) as folder:
             with log.open("w", buffering=1) as out, redirect_stdout(out), redirect_stderr(out):
-                ended = run_in_local_mode(build(), environment, images, arguments, Path(folder), say)
+                ended = run_in_local_mode(build(), environment, images, arguments, folder, say)
             return _told(ended, environment, log, say)
+
+
+@contextmanager
+def _room(engine: Any) -> Iterator[Path]:
+    """A folder for the containers' files. What docker-compose made for it is removed with it: the SDK leaves it all."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        try:
+            yield Path(folder)
+        finally:
+            _remove_containers(engine, folder)
+
+
+def _remove_containers(engine: Any, folder: str) -> None:
+    for container in engine.containers.list(all=True, filters={"label": FILES}, ignore_removed=True):
+        if container.labels[FILES].startswith(folder):
+            with suppress(*engine_errors()):
+                container.remove(force=True, v=True)
 
 
 def _told(ended: LocalExecution, environment: Environment, log: Path, say: Any) -> int:
