@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DEV = Path("requirements/dev.in")
 # These share no environment with the rest, so no pins either.
 APART = [Path("benchmarks/requirements-kfp.in"), Path("requirements/locking.in")]
+TRAIN = Path("components/train/requirements.in")
+CUDA = Path("requirements/train-cuda.lock")
 
 COMPILE = [
     *("--quiet", "--generate-hashes", "--allow-unsafe", "--strip-extras", "--no-header", "--no-annotate"),
@@ -43,6 +45,17 @@ def main() -> None:
     write(DEV, dev, [line for line in alone if line.split("==")[0].lower() not in whole])
     for path, body in locks.items():
         write(path, body, bare.get(ROOT / path.parent, []))
+    write(TRAIN, with_cuda(locks[TRAIN]), bare.get(ROOT / TRAIN.parent, []), CUDA)
+
+
+def with_cuda(train: str) -> str:
+    """The lock of train with torch's CUDA build, and what that asks for, in the place of its CPU build."""
+    whole = [pin for pin in pins(train) if not pin.startswith("torch==")]
+    (cpu,) = set(pins(train)) - set(whole)
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "train-cuda.in"
+        source.write_text("\n".join([*whole, f"{cpu.partition('+')[0]},!={cpu.removeprefix('torch==')}"]))
+        return compiled(source)
 
 
 def compiled(source: Path, constraints: Path | None = None) -> str:
@@ -73,8 +86,8 @@ def pins(body: str) -> list[str]:
     return re.findall(r"^[^\s#]+==\S+", body, flags=re.MULTILINE)
 
 
-def write(source: Path, body: str, bare: Sequence[str]) -> None:
-    target = ROOT / source.with_suffix(".lock")
+def write(source: Path, body: str, bare: Sequence[str], target: Path | None = None) -> None:
+    target = ROOT / (target or source.with_suffix(".lock"))
     target.write_text(f"# Made from {source.name} by `make lock`; not edited by hand.\n{body}{''.join(bare)}")
     print(f"{target.relative_to(ROOT)}: {len(pins(body)) + len(bare)} packages", flush=True)
 

@@ -101,3 +101,12 @@ def test_no_environment_holds_a_cuda_package(source):
     held = pins(source)
     assert [name for name in held if name.startswith(("nvidia-", "cuda", "triton"))] == []
     assert held.get("torch", "+cpu").endswith("+cpu")
+
+
+def test_the_lock_of_cuda_is_trains_with_another_torch():
+    cpu, cuda = pins(ROOT / "components/train/requirements.in"), pins(ROOT / "requirements/train-cuda.in")
+    assert cuda.pop("torch") == cpu.pop("torch").removesuffix("+cpu")
+    added = {name: version for name, version in cuda.items() if name not in cpu}
+    assert {name: version for name, version in cuda.items() if name not in added} == cpu
+    assert "nvidia-cudnn-cu13" in added
+    assert [name for name in added if not name.startswith(("nvidia-", "cuda-", "triton"))] == []

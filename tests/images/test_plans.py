@@ -142,6 +142,13 @@ def test_an_unknown_build_of_torch_is_told(monkeypatch):
         plan_of("train")
 
 
+def test_the_cuda_build_of_torch_is_another_image_of_train_and_of_no_other_component(monkeypatch):
+    usual = {name: plan_of(name).tag for name in BUDGETS}
+    monkeypatch.setenv("TORCH", "cuda")
+    assert [name for name in BUDGETS if plan_of(name).tag != usual[name]] == ["train"]
+    assert [pin for pin in locked(plan_of("train")) if pin.startswith("torch==2.13.0 ")]
+
+
 def test_a_push_without_a_registry_is_told(capsys):
     assert main(["push", "train"]) == 1
     assert "REGISTRY: no registry is named. Name it: make push REGISTRY=" in capsys.readouterr().err
