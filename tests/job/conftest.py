@@ -17,7 +17,7 @@ from .engine import upload
 from .proxy import door_to
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
     """The small components, importable here."""
     folder = write_components(tmp_path_factory.mktemp("a checkout"))
