@@ -169,6 +169,16 @@ def test_the_settings_of_pip_reach_the_build(copy, tmp_path):
     assert "name an index that has it: TORCH_INDEX for torch, PIP_CONFIG_FILE for the rest." in said
 
 
+@pytest.mark.long
+def test_a_build_from_the_wheelhouse_needs_no_index(copy, tmp_path):
+    nowhere = tmp_path / "pip.conf"
+    nowhere.write_text("[global]\nindex-url = http://127.0.0.1:9/simple\nretries = 0\n")
+    copy.append("components/register/requirements.lock", f"# {secrets.token_hex(8)}\n")
+    assert copy.type("wheels", "register").returncode == 0
+    copy.do("build", "register", PIP_CONFIG_FILE=str(nowhere))
+    assert "trimmed" in copy.log("register")
+
+
 # --- what failure says
 
 
