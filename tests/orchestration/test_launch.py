@@ -173,7 +173,9 @@ def test_a_recipe_with_mistakes_and_a_pipeline_that_is_not_deployed_are_told(acc
     assert account.objects() == []
 
 
-def test_a_group_that_sagemakers_registry_could_not_hold_is_refused_now_and_not_after_training(account, start):
+def test_a_group_that_sagemakers_registry_could_not_hold_is_refused_now_and_not_after_training(
+    account, start
+):
     path = account.folder / "parcels.yaml"
     path.write_text(re.sub(r"group: \S+$", "group: my.parcels_v2", path.read_text(), count=1, flags=re.M))
     status, out = start()
