@@ -73,11 +73,18 @@ def add_upload_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]
         "put a data file or folder into an environment's bucket; an interrupted upload goes on where it was"
     )
     verb = verbs.add_parser("upload", help=text, description=f"{text.capitalize()}.")
-    verb.add_argument("data", type=Path, metavar="FILE|FOLDER", help="what to upload")
+    verb.add_argument("data", type=_named, metavar="FILE|FOLDER", help="what to upload")
     verb.add_argument(
         "--environment", type=Path, required=True, metavar="FILE", help="the environment file: where to"
     )
     verb.set_defaults(run=run_upload)
+
+
+def _named(text: str) -> Path:
+    # as a path, no text is the folder that this is called in: the whole checkout
+    if not text:
+        raise argparse.ArgumentTypeError("no data is named: make upload ENV=staging DATA=<file or folder>")
+    return Path(text)
 
 
 def run_upload(options: argparse.Namespace) -> int:

@@ -178,6 +178,12 @@ def test_what_cannot_be_uploaded_is_told_before_anything_is_sent(account, data, 
     assert account.objects() == []
 
 
+def test_no_name_is_not_the_folder_that_one_stands_in(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["upload", "", "--environment", "unread.yaml"])
+    assert "no data is named: make upload ENV=staging DATA=<file or folder>" in capsys.readouterr().err
+
+
 def test_a_file_that_changes_while_it_is_sent_is_refused(account, tmp_path):
     from orchestration.upload import _part, _read
 
