@@ -19,6 +19,7 @@ DONE = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 DEAD = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "REVIEW_IN_PROGRESS")
 """The states of a stack whose creation failed: it can only be deleted and made anew."""
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 UNCHANGED = "No updates are to be performed"
 """What CloudFormation calls an error when nothing is to be done."""
 
@@ -38,10 +39,11 @@ def deploy(environment: str, region: str, given: Mapping[str, str], say: Say = p
         the stack's outputs.
 
     Raises:
-        InputError: no environment can be called that, the template has no such parameter, or half a network is given.
+        InputError: no environment or region can be called that, the template has no such parameter, or half a network is given.
         AwsError: AWS refuses, or a resource can't be made; the reasons are CloudFormation's.
     """
     _require_name(environment)
+    _require_region(region)
     template = STACK.read_text(encoding="utf-8")
     known = list(read_template(template)["Parameters"])
     _require_known(given, known)
@@ -66,6 +68,16 @@ def _require_name(environment: str) -> None:
             where="infra deploy",
             got=environment or "no name",
             allowed="lower-case letters, digits and dashes, beginning with a letter: make infra ENV=staging REGION=eu-west-1",
+        )
+
+
+def _require_region(region: str) -> None:
+    if not REGION.fullmatch(region):
+        raise InputError(
+            "there can be no such region",
+            where="infra deploy",
+            got=region or "no region",
+            allowed="AWS's name of one: make infra ENV=staging REGION=eu-west-1",
         )
 
 

@@ -173,6 +173,12 @@ def test_a_name_that_no_stack_can_have(capsys):
     )
 
 
+@pytest.mark.parametrize(("region", "got"), [("", "no region"), ("eu-west", "eu-west")])
+def test_a_region_that_cannot_be(region, got, capsys):
+    assert main(["deploy", "staging", region]) == 1
+    assert f"there can be no such region. Got: {got}. Allowed: AWS's name of one" in capsys.readouterr().err
+
+
 def test_aws_that_is_not_there(monkeypatch, capsys):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
