@@ -532,6 +532,16 @@ def image(case: Case) -> Iterator[Finding]:
             )
         else:
             yield from _image(step, *recorded[uri])
+        named = case.environment.registry
+        if named and not str(uri).startswith(f"{named}/"):
+            yield Finding(
+                step.name,
+                where,
+                "the image is in another registry than the environment's",
+                uri,
+                f"{named}/…",
+                f"Push it there: make push REGISTRY={named}",
+            )
         registry = re.match(r"\d{12}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.", str(uri))
         if registry and registry[1] != case.environment.region:
             yield Finding(

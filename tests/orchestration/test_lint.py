@@ -475,6 +475,20 @@ def test_an_image_that_speaks_another_contract_is_found_in_each_step_that_runs_i
     )
 
 
+def test_an_image_that_was_pushed_elsewhere_is_found():
+    said = findings(environment=an_environment(registry="registry.example/ours"))
+    assert len(said) == 5
+    assert (
+        "AlgorithmSpecification.TrainingImage: the image is in another registry than the environment's. Got: "
+        f"{REGISTRY}" in said[0]
+    )
+    assert (
+        "Allowed: registry.example/ours/…. Push it there: make push REGISTRY=registry.example/ours."
+        in said[0]
+    )
+    assert findings(environment=an_environment(registry=REGISTRY)) == []
+
+
 def test_images_and_key_are_of_the_region_that_runs_them():
     said = findings(environment=an_environment(region="eu-west-1"))
     assert (
