@@ -33,7 +33,7 @@ DIGEST = "f" * 64
 def add_compile_parser(verbs: Subparsers) -> None:
     """Add `compile`; the parsed options' `run` is `run_compile`."""
     text = "write the SageMaker pipeline definition, without AWS, credentials or network"
-    verb = verbs.add_parser("compile", help=text, description=f"{text.capitalize()}.")
+    verb = verbs.add_parser("compile", help=text, description=f"{text[0].upper()}{text[1:]}.")
     add_environment(verb)
     verb.add_argument(
         "--output",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from sluice.contract import InputError, Strict
 from sluice.recipe.mistakes import closest
@@ -184,7 +184,7 @@ def read_environment(path: Path) -> Environment:
         return Environment.model_validate(_read(path, "there is no environment file"))
     except ValidationError as error:
         raise InputError(
-            _mistakes(error, Environment), where=path, next_step="infra/README.md describes every key"
+            _mistakes(error, Environment), where=path, next_step=f"{FOLDER}/example.yaml shows every key"
         ) from None
 
 
@@ -196,7 +196,7 @@ def read_images(path: Path = IMAGES) -> Record:
     """
     content = _read(path, "no image was built yet")
     try:
-        return {name: Image.model_validate(image) for name, image in content.items()}
+        return TypeAdapter(Record).validate_python(content)
     except ValidationError as error:
         raise InputError(_mistakes(error, Image), where=path, next_step="Run make build push again") from None
 
@@ -219,9 +219,16 @@ def _read(path: Path, absent: str) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        there = ", ".join(sorted(str(p) for p in path.parent.glob("*.yaml"))) or "none"
-        next_step = "Run make build push" if path.name == IMAGES.name else "Make one: make infra"
-        raise InputError(absent, where=path, allowed=f"files here: {there}", next_step=next_step) from None
+        if path.name == IMAGES.name:
+            next_step = "Run make build push, with REGISTRY=<host:port>"
+            raise InputError(absent, where=path, next_step=next_step) from None
+        files = sorted(str(p) for p in path.parent.glob("*.yaml") if p.name != IMAGES.name)
+        raise InputError(
+            absent,
+            where=path,
+            allowed=f"files here: {', '.join(files) or 'none'}",
+            next_step="Name one with ENV, or make one: make infra ENV=staging REGION=eu-west-1",
+        ) from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError("the file can't be read", where=path, got=" ".join(str(error).split())) from None
     if not isinstance(content, dict):

@@ -162,7 +162,7 @@ class Deployed:
             raise InputError(
                 "there is no such execution",
                 where=f"pipeline {self.environment.pipeline}",
-                got=identity,
+                got=identity or "no id",
                 allowed=f"the last ones are {known}" if known else "it was never started",
                 next_step="List them all with: python -m orchestration status --all",
             ) from None

@@ -440,7 +440,8 @@ def _settings_checked() -> Iterator[None]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """The SDK says much while it compiles, and nothing that this command's reader can use."""
-    before = logging.root.manager.disable
+    root = logging.root
+    before, level, handlers = root.manager.disable, root.level, root.handlers[:]
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():
@@ -448,3 +449,6 @@ def _quiet() -> Iterator[None]:
             yield
     finally:
         logging.disable(before)
+        # importing the SDK sends everybody's log to the screen, boto3's above all
+        root.setLevel(level)
+        root.handlers[:] = handlers

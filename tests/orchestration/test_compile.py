@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.environment import read_environment, read_images
+from sluice.contract import InputError
+
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "orchestration/environments/example.yaml"
 BLOCKED = """
@@ -95,3 +98,39 @@ def test_an_environment_file_with_unknown_keys_is_refused_with_all_of_them(tmp_p
     assert "2 mistakes" in done.stderr
     assert "steps.train.volume_gigabytes: unknown key (did you mean volume_gb?)" in done.stderr
     assert "vcp: unknown key (did you mean vpc?)" in done.stderr
+    assert "orchestration/environments/example.yaml shows every key" in done.stderr
+
+
+def test_an_environment_that_was_not_named_is_told_which_there_are(tmp_path):
+    (tmp_path / "production.yaml").touch()
+    (tmp_path / "images.yaml").touch()
+    with pytest.raises(InputError) as caught:
+        read_environment(tmp_path / ".yaml")  # what `make plan` without ENV asks for
+    assert f"Allowed: files here: {tmp_path}/production.yaml. Name one with ENV" in caught.value.message
+
+
+def test_a_wrong_record_of_images_names_the_image(tmp_path):
+    record = tmp_path / "images.yaml"
+    record.write_text("train: {uri: 'sluice-train:latest', tag: latest, python: '3.11', contract: '1.0'}")
+    with pytest.raises(InputError, match=r"\n  train\.tag: .*got 'latest'"):
+        read_images(record)
+
+
+def test_the_sdks_import_leaves_the_log_of_this_process_as_it_was(tmp_path, images):
+    script = (
+        "import logging, sys; from orchestration.cli import main; main(sys.argv[1:]); "
+        "print(logging.root.level, logging.root.handlers)"
+    )
+    command = [
+        sys.executable,
+        "-c",
+        script,
+        "compile",
+        "--environment",
+        str(EXAMPLE),
+        "--images",
+        str(images),
+    ]
+    command += ["--output", str(tmp_path / "made")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("30 []\n")
