@@ -36,7 +36,7 @@ images = ENGINE="$(ENGINE)" TORCH_INDEX="$(TORCH_INDEX)" && . ci/engine.sh && ex
 .PHONY: help setup resources run engine build push images run-images wheelhouse infra infra-template plan upsert upload start status logs stop check test test-long test-images bench docs lock clean
 
 help: ## List these verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 setup: ## Make .venv from the lock, and fetch the resources (at once when nothing changed)
 	@PYTHON="$(PYTHON)" TORCH_INDEX="$(TORCH_INDEX)" ci/setup.sh .venv requirements/dev.lock
