@@ -510,7 +510,7 @@ def retries(case: Case) -> Iterator[Finding]:
 def image(case: Case) -> Iterator[Finding]:
     """Every job runs a recorded image, named by its digest, that speaks our contract and runs our Python."""
     recorded = {image.uri: (name, image) for name, image in case.images.items()}
-    where = "AlgorithmSpecification.TrainingImage"
+    where, named = "AlgorithmSpecification.TrainingImage", case.environment.registry
     for step in case.definition.jobs:
         uri = case.at(step, where)
         if not re.search(r"@sha256:[0-9a-f]{64}$", str(uri)):
@@ -522,6 +522,15 @@ def image(case: Case) -> Iterator[Finding]:
                 "repository@sha256:…",
                 "Push it, which records its digest: make push",
             )
+        elif named and not str(uri).startswith(f"{named}/"):
+            yield Finding(
+                step.name,
+                where,
+                "the image is in another registry than the environment's",
+                uri,
+                f"{named}/…",
+                f"Push it there: make push REGISTRY={named}",
+            )
         elif uri not in recorded:
             yield Finding(
                 step.name,
@@ -532,16 +541,6 @@ def image(case: Case) -> Iterator[Finding]:
             )
         else:
             yield from _image(step, *recorded[uri])
-        named = case.environment.registry
-        if named and not str(uri).startswith(f"{named}/"):
-            yield Finding(
-                step.name,
-                where,
-                "the image is in another registry than the environment's",
-                uri,
-                f"{named}/…",
-                f"Push it there: make push REGISTRY={named}",
-            )
         registry = re.match(r"\d{12}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.", str(uri))
         if registry and registry[1] != case.environment.region:
             yield Finding(
