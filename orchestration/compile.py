@@ -18,6 +18,7 @@ from orchestration.environment import (
     read_images,
 )
 from orchestration.pipeline import build
+from sluice.contract import InputError, StorageError
 
 if TYPE_CHECKING:
     from orchestration.steps import Compiled
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 DEFINITION = "definition.json"
 OBJECTS = "objects"
+OURS = {DEFINITION, OBJECTS, "stack.yaml"}
+"""What may be written over: what compile writes, and the stack that infra/README.md puts beside it."""
 BUCKET = "bucket-of-the-template"
 DIGEST = "f" * 64
 
@@ -71,7 +74,7 @@ def run_compile(options: argparse.Namespace) -> int:
         0.
 
     Raises:
-        InputError: the environment file or the images' record is missing or wrong.
+        InputError: the environment file or the images' record is missing or wrong, or the folder is not ours.
     """
     from orchestration.steps import compile_pipeline
 
@@ -116,14 +119,41 @@ def compile_template(environment: Environment) -> Compiled:
 
 
 def write(compiled: Compiled, bucket: str, folder: Path) -> None:
-    """Write a compiled pipeline as a folder that appears whole: what stood there before is replaced."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent) as partial:
-        made = Path(partial, "pipeline")
-        _write_objects(compiled.objects, bucket, made / OBJECTS)
-        (made / DEFINITION).write_text(json.dumps(json.loads(compiled.definition), indent=1) + "\n")
-        shutil.rmtree(folder, ignore_errors=True)
-        made.rename(folder)
+    """Write a compiled pipeline as a folder that appears whole: an earlier one that stood there is replaced.
+
+    Raises:
+        InputError: something else stands there.
+        StorageError: the folder can't be written.
+    """
+    try:
+        _require_ours(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as partial:
+            made = Path(partial, "pipeline")
+            _write_objects(compiled.objects, bucket, made / OBJECTS)
+            (made / DEFINITION).write_text(json.dumps(json.loads(compiled.definition), indent=1) + "\n")
+            shutil.rmtree(folder, ignore_errors=True)
+            made.rename(folder)
+    except OSError as error:
+        raise StorageError(
+            "the folder can't be written",
+            where=folder,
+            got=str(error),
+            next_step="Name another with --output",
+        ) from error
+
+
+def _require_ours(folder: Path) -> None:
+    # the folder goes before the new one comes: `--output .` shall not cost anybody a checkout
+    others = sorted({one.name for one in folder.iterdir()} - OURS) if folder.exists() else []
+    if others:
+        raise InputError(
+            "the folder holds something else, and would be written anew",
+            where=folder,
+            got=", ".join(others[:5]),
+            allowed="a folder that isn't there, is empty, or was written by an earlier compile",
+            next_step="Name another with --output",
+        )
 
 
 def _write_objects(objects: Mapping[str, bytes], bucket: str, folder: Path) -> None:

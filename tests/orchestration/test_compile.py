@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.compile import write
 from orchestration.environment import read_environment, read_images
-from sluice.contract import InputError
+from orchestration.steps import Compiled
+from sluice.contract import InputError, StorageError
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "orchestration/environments/example.yaml"
@@ -99,6 +101,24 @@ def test_an_environment_file_with_unknown_keys_is_refused_with_all_of_them(tmp_p
     assert "steps.train.volume_gigabytes: unknown key (did you mean volume_gb?)" in done.stderr
     assert "vcp: unknown key (did you mean vpc?)" in done.stderr
     assert "orchestration/environments/example.yaml shows every key" in done.stderr
+
+
+def test_what_compile_did_not_write_is_never_replaced(tmp_path):
+    made = Compiled("{}", {"s3://mine/sluice/code": b"new"})
+    folder = tmp_path / "checkout"
+    write(made, "mine", folder)
+    (folder / "stack.yaml").touch()
+    write(made, "mine", folder)  # what it wrote itself is
+    assert sorted(path.name for path in folder.iterdir()) == ["definition.json", "objects"]
+    (folder / "README.md").write_text("ours")
+    with pytest.raises(
+        InputError, match=r"holds something else, .* Got: README\.md\. .* another with --output"
+    ):
+        write(made, "mine", folder)
+    assert (folder / "README.md").read_text() == "ours"
+    assert [path.name for path in tmp_path.iterdir()] == ["checkout"]
+    with pytest.raises(StorageError, match=r"the folder can't be written\. Got: .*File exists"):
+        write(made, "mine", folder / "README.md" / "build")
 
 
 def test_an_environment_that_was_not_named_is_told_which_there_are(tmp_path):
