@@ -27,6 +27,7 @@ from rich.text import Text
 from orchestration.environment import Environment, read_environment, read_images
 from orchestration.pipeline import build
 from orchestration.runners.engine import connect, engine_errors, require_images
+from orchestration.runners.walk import signals_interrupt
 from orchestration.start import Request, check_thresholds, find_data, read_recipe
 from orchestration.steps import LocalExecution, run_in_local_mode
 from orchestration.upload import upload
@@ -75,7 +76,7 @@ def run(request: Request, console: Console) -> int:
     images = read_images(request.images)
     engine = connect()
     require_images(engine, images)
-    with _aws(request.environment, engine) as environment:
+    with signals_interrupt() as heard, _aws(request.environment, engine) as environment:
         arguments = {
             "data": _sent(data, text, environment, console),
             "recipe": _put_recipe(text, environment),
@@ -88,6 +89,8 @@ def run(request: Request, console: Console) -> int:
         with _room(engine) as folder:
             with log.open("w", buffering=1) as out, redirect_stdout(out), redirect_stderr(out):
                 ended = run_in_local_mode(build(), environment, images, arguments, folder, say)
+            if heard:  # the SDK takes it for a job's failure
+                raise KeyboardInterrupt
             return _told(ended, environment, log, say)
 
 

@@ -132,7 +132,7 @@ class Runner:
         Raises:
             StepFailed: a step failed. Steps that were running beside it were allowed to finish.
         """
-        with _signals_interrupt():
+        with signals_interrupt():
             try:
                 self._run_steps()
             except KeyboardInterrupt:
@@ -325,21 +325,27 @@ def _with_percent(said: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _signals_interrupt() -> Iterator[None]:
-    """SIGTERM means the same as Ctrl-C while a run is on, and so does a terminal that is closed."""
+def signals_interrupt() -> Iterator[list[int]]:
+    """SIGTERM means the same as Ctrl-C while a run is on, and so does a terminal that is closed.
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
+    Yields:
+        the signals that came, for a caller whose library swallows the interruption.
+    """
+    heard: list[int] = []
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        heard.append(number)
         raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield heard
         return
     heeded = [
-        n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN
+        n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN
     ]  # nohup
     before = {number: signal.signal(number, interrupt) for number in heeded}
     try:
-        yield
+        yield heard
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

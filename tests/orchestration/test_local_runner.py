@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from textwrap import dedent
 
@@ -14,7 +15,7 @@ import pytest
 
 from orchestration.graph import Graph
 from orchestration.runners.local import Processes
-from orchestration.runners.walk import Runner
+from orchestration.runners.walk import Runner, signals_interrupt
 from orchestration.runs import RunRecord, State, load_runs
 from orchestration.why import explain
 from sluice.contract import StepFailed, read_result
@@ -244,3 +245,11 @@ def test_data_that_changes_while_a_step_works_is_named(tmp_path):
     with pytest.raises(StepFailed, match=r"changed while it worked\. Run again"):
         run(graph, tmp_path / "store", change)
     assert run(graph, tmp_path / "store").outcome == "done"
+
+
+def test_an_interruption_that_a_library_swallowed_is_known_afterwards():
+    with signals_interrupt() as heard:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+            pytest.fail("nothing was interrupted")
+        assert heard == [signal.SIGTERM]
