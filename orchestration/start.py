@@ -154,10 +154,13 @@ def _sample(generator: Path, recipe: Recipe, store: str, say: Callable[[str], An
     folder = root / "samples" / f"{recipe.name}-{version}"
     if not folder.exists():
         say(f"making the sample {folder}")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as partial:
-            _generate(generator, Path(partial, "sample"))
-            storage.publish(Path(partial, "sample"), folder.as_uri(), last="")
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder.parent) as partial:
+                _generate(generator, Path(partial, "sample"))
+                storage.publish(Path(partial, "sample"), folder.as_uri(), last="")
+        except OSError as error:
+            raise storage.storage_error(error, folder) from error
     return folder.as_uri()
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from orchestration.runs import load_runs
 from orchestration.start import Request, find_data, start
-from sluice.contract import InputError, RecipeError, SluiceError, StepFailed, storage
+from sluice.contract import InputError, RecipeError, SluiceError, StepFailed, StorageError, storage
 from sluice.recipe import parse_recipe
 from tests.components.preprocess.builders import csv_text, parcels, recipe
 
@@ -136,6 +136,12 @@ def test_what_is_wrong_from_the_start_leaves_no_trace(here, request_, kind):
     assert isinstance(error, kind)
     assert said == ""
     assert not (here / "store").exists()
+
+
+def test_a_store_that_cannot_be_written_is_told_when_the_sample_is_made(here):
+    (here / "store").write_text("a file")
+    with pytest.raises(StorageError, match=r"samples/parcels-.*Got: \[Errno 20\] Not a directory"):
+        found(here)
 
 
 RECORD = "{{uri: sluice-{0}:{1}, tag: {1}, python: '3.11', contract: '1.0'}}"
