@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestration.runners import RUNNERS
-from sluice.contract import SluiceError
+from sluice.contract import InputError, SluiceError
 from sluice.contract.home import ensure_home
 
 REFUSED = 3
@@ -112,6 +112,13 @@ def _run(options: argparse.Namespace) -> int:
     from orchestration.environment import IMAGES
     from orchestration.start import Request, start
 
+    if options.environment and not options.runner.startswith("sagemaker"):
+        raise InputError(
+            "an environment file says where on AWS, and this runner stays here",
+            where=f"--environment {options.environment}",
+            got=f"--runner {options.runner}",
+            allowed="--runner sagemaker or sagemaker-local",
+        )
     request = Request(
         recipe=options.recipe,
         store=options.store,

@@ -169,9 +169,7 @@ def _aws(path: Path | None, engine: Any) -> Iterator[Environment]:
 @contextmanager
 def _moto(host: str) -> Iterator[str]:
     """The address of a moto server: a process of its own, so that what it says is not ours to say."""
-    with closing(socket()) as probe:
-        probe.bind((host, 0))
-        port = probe.getsockname()[1]
+    port = _free_port(host)
     command = [sys.executable, "-m", "moto.server", "--host", host, "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -180,6 +178,20 @@ def _moto(host: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait()
+
+
+def _free_port(host: str) -> int:
+    try:
+        with closing(socket()) as probe:
+            probe.bind((host, 0))
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise ResourceMissing(
+            "this machine hasn't the address that the engine's containers see it by",
+            where=host,
+            got=error.strerror,
+            next_step="Run on the engine's own machine, or set AWS_ENDPOINT_URL to a server that containers reach",
+        ) from None
 
 
 def _wait_for(process: subprocess.Popen[bytes], host: str, port: int) -> None:

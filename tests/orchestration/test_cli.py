@@ -71,13 +71,20 @@ def test_a_run_is_asked_for_what_the_command_line_says(ends, recipe_file):
 
 def test_a_run_may_be_asked_of_another_runner_with_files_of_its_own(ends, recipe_file):
     asked = ends("done")
-    main(["run", recipe_file, "--runner", "docker", "--images", "mine.yaml", "--environment", "ours.yaml"])
+    main(["run", recipe_file, "--runner", "docker", "--images", "mine.yaml"])
     (request,) = asked
-    assert (request.runner, str(request.images), str(request.environment)) == (
-        "docker",
-        "mine.yaml",
-        "ours.yaml",
+    assert (request.runner, str(request.images), request.environment) == ("docker", "mine.yaml", None)
+
+
+@pytest.mark.parametrize("name", ["local", "docker"])
+def test_a_runner_that_stays_here_takes_no_environment_file(ends, recipe_file, capsys, name):
+    asked = ends("done")
+    assert main(["run", recipe_file, "--runner", name, "--environment", "ours.yaml"]) == 1
+    said = capsys.readouterr().err
+    assert (
+        "--environment ours.yaml: an environment file says where on AWS, and this runner stays here." in said
     )
+    assert asked == []
 
 
 @pytest.mark.parametrize("name", ["sagemaker-local", "sagemaker"])
@@ -85,14 +92,14 @@ def test_a_runner_on_sagemaker_says_itself_how_the_run_ended(recipe_file, monkey
     asked = []
 
     def run(request, console):
-        asked.append(request.runner)
+        asked.append((request.runner, str(request.environment)))
         return 3
 
     module = ModuleType("stand-in")
     module.run = run
     monkeypatch.setitem(sys.modules, f"orchestration.runners.{name.replace('-', '_')}", module)
-    assert main(["run", recipe_file, "--runner", name]) == 3
-    assert asked == [name]
+    assert main(["run", recipe_file, "--runner", name, "--environment", "ours.yaml"]) == 3
+    assert asked == [(name, "ours.yaml")]
 
 
 def test_an_error_is_one_line_on_standard_error_and_no_traceback(capsys, tmp_path):
