@@ -3,6 +3,8 @@
 # digest that BASE_IMAGE has to be.
 if [ -n "${ENGINE:-}" ]; then
     settings=$(bash "$ENGINE" env) && eval "$settings" || exit 1
+    # Its builds reach the package index as this machine does, so by this machine's certificates.
+    export SSL_CERT_FILE="${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}"
     if [ -z "${BASE_IMAGE:-}" ]; then
         local_base="$REGISTRY/python:3.11-slim-bookworm"
         docker tag python:3.11-slim-bookworm "$local_base" && docker push --quiet "$local_base" >/dev/null || exit 1
