@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -33,7 +34,7 @@ RECIPE = "recipe"
 """The pipeline parameter that is not the graph's: the recipe's URI."""
 LOCAL_DISK = re.compile(r"ml\.([cmr]\d\w*d|g4dn|g5|g6e?|p3dn|p4de?|p5\w*|trn\d\w*)\.")
 """Instances whose disk is their own. Its hardware encrypts it, and CreateTrainingJob refuses a VolumeKmsKeyId for them."""
-LIBRARY = "3.27.0"
+LIBRARY = version("sagemaker")
 """The SDK's version. Its scripts lie in a folder of that name, so that another version overwrites none of them."""
 
 

@@ -21,10 +21,6 @@ from sluice.contract import Call, Component, Result, SluiceError, StepFailed, pr
 GRACE_SECONDS = 10
 """How long a stopped step may take to clean up before it is killed."""
 
-OTHER_RESULT = (
-    "finished, but not what was asked for: its code, recipe or data changed while it worked. Run again"
-)
-
 Listener = Callable[[RunRecord], None]
 """Called whenever something about the run changed."""
 
