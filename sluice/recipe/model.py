@@ -14,6 +14,7 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 SHA256_PATTERN = r"^[0-9a-f]{64}$"
 EXPECTATION_PATTERN = r"^expect_[a-z0-9_]+$"
 SAID_PATTERN = r"\S"
+DATE_PATTERN = r"^\d{4}-\d{2}-\d{2}$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Column = Annotated[str, Field(min_length=1)]
 FileName = Annotated[str, Field(min_length=1)]
@@ -22,6 +23,7 @@ Sha256 = Annotated[str, Field(pattern=SHA256_PATTERN)]
 ExpectationType = Annotated[str, Field(pattern=EXPECTATION_PATTERN)]
 Reason = Annotated[str, Field(pattern=SAID_PATTERN)]
 Split = Literal["train", "validation", "test"]
+Asked = Literal["train", "validation", "test", "audit"]
 Metric = Literal["accuracy", "macro_f1", "weighted_f1", "top_3_accuracy", "top_5_accuracy"]
 
 BEYOND_RE2 = re.compile(r"\(\?(?:<?[=!]|>|\()|\(\?P=|\\[1-9]")
@@ -76,13 +78,65 @@ class Merge(Strict):
     """What to do when the list has a key twice: refuse the list, or take the first of them. Counted either way; rows are never multiplied."""
 
 
+class Csv(Strict):
+    """How the CSV files are written; what a file's first bytes say (gzip, zstd, a byte order mark) needs no word."""
+
+    encoding: Literal["utf-8", "utf-16", "latin-1", "cp1252"] = "utf-8"
+    """The files' encoding; a byte order mark at a file's start goes before."""
+    delimiter: Literal["comma", "semicolon", "tab", "bar"] = "comma"
+    """What stands between two cells."""
+    header_line: PositiveInt = 1
+    """The physical line that the header is on; the lines before it are passed over."""
+
+
+class ColumnType(Strict):
+    """What a column's cells are, and how they are written."""
+
+    type: Literal["text", "number", "integer", "date"]
+    """What each cell is. An integer is a number without a fraction."""
+    format: str | None = None
+    """How dates are written, as strptime has it: `%d/%m/%Y`. Dates only, and required there."""
+    decimal: Literal[".", ","] = "."
+    """The decimal sign of numbers."""
+    thousands: Literal[",", ".", " ", "'"] | None = None
+    """What groups a number's digits by thousands; none if nothing does."""
+    currency: tuple[Annotated[str, Field(pattern=SAID_PATTERN)], ...] = ()
+    """Signs or codes that may stand before or after a number and are taken off: `£`, `EUR`."""
+    parentheses: bool = False
+    """Whether a number in parentheses is negative, as ledgers have it."""
+    unparsed: Literal["quarantine", "null"] = "quarantine"
+    """What becomes of a cell that isn't what it should be: its row is quarantined, or the cell is null. Counted either way."""
+
+
+class Recode(Strict):
+    """A new column made of another one's values."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    source: Column = Field(alias="from")
+    """The column to take values from."""
+    to: Column
+    """The new column."""
+    values: dict[str, str] = Field(min_length=1)
+    """Each value and what becomes of it. Any other value gives a null, and is counted."""
+
+
 class Data(Strict):
     """Where the rows come from."""
 
     files: tuple[FileName, ...] = Field(min_length=1)
-    """File names or globs relative to the data folder: CSV or Parquet, gzip too. Together they are one table."""
+    """File names or globs relative to the data folder: CSV or Parquet, packed with gzip or zstd too. Together they are one table."""
+    csv: Csv = Csv()
+    rename: dict[Column, Column] = Field(default={})
+    """Names for columns that a file calls otherwise: the name there (standardised) and the name to take. Not every file needs to have it."""
+    types: dict[Column, ColumnType] = Field(default={})
+    """What columns hold, by name. A column that isn't named is text, and a plain number where `columns.numeric` names it."""
     derive: tuple[Derive, ...] = ()
     """New columns cut out of existing ones by regular expressions."""
+    recode: tuple[Recode, ...] = ()
+    """New columns made of other columns' values, one by one."""
+    keep: dict[Column, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default={})
+    """Only rows whose column has one of these values are kept; the others are dropped by the rule `not_kept`."""
     merge: Merge | None = None
     """A list merged onto the rows by a key."""
     quarantine_limit: Fraction = 0.0
@@ -106,6 +160,8 @@ class Columns(Strict):
     """The column to predict."""
     group: Column | None = None
     """Rows that share this column's value are never parted between splits."""
+    time: Column | None = None
+    """When a row happened, a column of type date; `split.by_time` parts the rows by it."""
 
 
 class Text(Strict):
@@ -128,6 +184,15 @@ class RareClasses(Strict):
     """A class with fewer rows is removed. A class that occurs once always is."""
 
 
+class TimeSplit(Strict):
+    """Rows are parted by `columns.time`: the past to train on, what came after to judge by. A row without a time is dropped by the rule `no_time`."""
+
+    validation_from: Annotated[str, Field(pattern=DATE_PATTERN)]
+    """The first day, YYYY-MM-DD, of the validation rows; all that is earlier is training."""
+    test_from: Annotated[str, Field(pattern=DATE_PATTERN)]
+    """The first day of the test rows."""
+
+
 class Splitting(Strict):
     """How rows are parted. The split comes first; whatever is learned is learned on the training rows alone."""
 
@@ -141,6 +206,10 @@ class Splitting(Strict):
     """The seed of the split and of row sampling."""
     stratify: bool = True
     """Keep each class's share the same in every split."""
+    by_time: TimeSplit | None = None
+    """Part the rows by time instead of by shares; train, validation and test are not heeded then."""
+    folds: Annotated[int, Field(ge=2, le=100)] | None = None
+    """Give each training and validation row a fold, 0 to this less one, in a column `fold`; folds part rows as splits do."""
 
 
 class FeatureSettings(Strict):
@@ -159,12 +228,12 @@ class Expectation(Strict):
     """The expectation's name, such as expect_column_values_to_not_be_null."""
     kwargs: dict[str, Any] = Field(default={})
     """Its arguments."""
-    tables: Annotated[tuple[Split, ...], Field(min_length=1)] = (
+    tables: Annotated[tuple[Asked, ...], Field(min_length=1)] = (
         "train",
         "validation",
         "test",
     )
-    """The tables it is asked of."""
+    """The tables it is asked of; `audit`, on its own, is the one row of what the audit measured."""
     severity: Literal["failure", "warning"] = "failure"
     """A failure closes the data gate, a warning is reported."""
 
