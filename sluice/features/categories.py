@@ -74,6 +74,10 @@ class PathCounter:
         for path, count in zip(zip(*levels, strict=True), counts, strict=True):
             self._leaves[path] += count
 
+    def merge(self, other: PathCounter) -> None:
+        """Add what another one counted."""
+        self._leaves.update(other._leaves)
+
     def fit(self, minimum_count: int) -> list[Vocabulary]:
         """The vocabulary of each level, from the top down."""
         depths = range(1, len(self.columns) + 1)

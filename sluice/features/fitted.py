@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from sluice.contract import ArtifactTampered, Columns, ContractError, InputError, Strict, first_problem
 from sluice.contract.artifacts import file_sha256
 from sluice.contract.schema import arrow_schema
 from sluice.features import stopwords, wordnet
-from sluice.features.categories import PathCounter, Vocabulary
+from sluice.features.categories import Vocabulary
 from sluice.features.layout import table_columns
+from sluice.features.learning import Learning
 from sluice.features.numbers import Scale
 from sluice.features.text import TextNormaliser, join_texts, trimmed
 from sluice.recipe import names
@@ -58,17 +57,11 @@ class FittedFeatures:
         self._wordnet_folder = wordnet_folder
 
     @classmethod
-    def fit(
-        cls,
-        training_rows: Iterable[pa.RecordBatch],
-        columns: RecipeColumns,
-        text: Text,
-        settings: FeatureSettings,
-    ) -> Self:
+    def fit(cls, learning: Learning, columns: RecipeColumns, text: Text, settings: FeatureSettings) -> Self:
         """Learn labels, categories and numbers.
 
         Args:
-            training_rows: the training rows alone: label, categories and levels as strings, numbers as float64.
+            learning: the counts of the training rows alone.
             columns: the recipe's columns by role.
             text: how the text is to be normalised.
             settings: how to clip numbers, and when a category counts as unknown.
@@ -76,10 +69,27 @@ class FittedFeatures:
         Raises:
             ResourceMissing: the text needs WordNet or the stop-word list, and it isn't here.
         """
-        folder = wordnet.wordnet_folder() if text.lemmatize else None
-        if text.remove_stopwords:
+        return cls.of(
+            Learned(
+                columns=columns,
+                text=text,
+                labels=learning.labels,
+                vocabularies=learning.vocabularies(settings.minimum_count),
+                scales=learning.scales(settings.clip_iqr),
+                files={},
+            )
+        )
+
+    @classmethod
+    def of(cls, learned: Learned) -> Self:
+        """What was learned, with the words and the WordNet of this machine.
+
+        Raises:
+            ResourceMissing: the text needs WordNet or the stop-word list, and it isn't here.
+        """
+        folder = wordnet.wordnet_folder() if learned.text.lemmatize else None
+        if learned.text.remove_stopwords:
             stopwords.pinned_stopwords()
-        learned = _learn(training_rows, columns, text, settings)
         return cls(learned, stopwords.PINNED, folder)
 
     @property
@@ -232,35 +242,10 @@ class FittedFeatures:
         columns = self.learned.columns
         carried = [name for name in (columns.id, columns.group) if name and name in rows.schema.names]
         values = {name: rows.column(name).cast(pa.string()) for name in carried}
-        if names.ROW_ID in rows.schema.names:
-            values[names.ROW_ID] = rows.column(names.ROW_ID)
+        for name in (names.ROW_ID, columns.time):
+            if name and name in rows.schema.names:
+                values[name] = rows.column(name)
         return values
-
-
-def _learn(
-    rows: Iterable[pa.RecordBatch], columns: RecipeColumns, text: Text, settings: FeatureSettings
-) -> Learned:
-    counters = [PathCounter([name]) for name in columns.categorical]
-    counters += [PathCounter(levels) for levels in columns.hierarchical.values()]
-    labels: set[str] = set()
-    numbers: dict[str, list[NDArray[np.float64]]] = {name: [] for name in columns.numeric}
-    for batch in rows:
-        labels.update(pc.unique(batch.column(columns.label)).to_pylist())
-        for counter in counters:
-            counter.count(batch)
-        for name, found in numbers.items():
-            found.append(batch.column(name).drop_null().to_numpy())
-    return Learned(
-        columns=columns,
-        text=text,
-        labels=tuple(sorted(labels)),
-        vocabularies=tuple(v for counter in counters for v in counter.fit(settings.minimum_count)),
-        scales=tuple(
-            Scale.fit(name, np.concatenate([np.empty(0), *found]), settings.clip_iqr)
-            for name, found in numbers.items()
-        ),
-        files={},
-    )
 
 
 def _read(path: Path) -> Learned:

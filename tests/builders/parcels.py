@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from sluice.contract import Artifact, Features, Model, Output, Producer, Report, Table
-from sluice.features import FittedFeatures
+from sluice.features import FittedFeatures, Learning
 from sluice.recipe.model import Columns, FeatureSettings, Text
 from sluice.recipe.parts import TrainSettings
 from tests.builders.backbones import Backbone
@@ -72,7 +72,7 @@ def finished(output: Output[A]) -> A:
 def parcels(folder: Path, training: int = 48, validation: int = 12, columns: Columns = COLUMNS) -> Parcels:
     """Tables and features as preprocess makes them."""
     rows = raw_rows(training)
-    fitted = FittedFeatures.fit([rows], columns, Text(), FeatureSettings())
+    fitted = FittedFeatures.fit(Learning.of([rows], columns), columns, Text(), FeatureSettings())
     features = Output(Features, folder / "features")
     fitted.save(features.folder)
     return Parcels(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from sluice.features import FittedFeatures
+from sluice.features import FittedFeatures, Learning
 from sluice.recipe import Columns, FeatureSettings, Text
 
 COLUMNS = Columns(
@@ -44,4 +44,4 @@ def fitted(
 ) -> FittedFeatures:
     """Features fitted on these rows; text as it is, no clipping unless said otherwise."""
     chosen = FeatureSettings(**{"clip_iqr": None, **settings})
-    return FittedFeatures.fit(batches, columns, text or Text(), chosen)
+    return FittedFeatures.fit(Learning.of(batches, columns), columns, text or Text(), chosen)

@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from sluice.contract import MANIFEST, Model, Output, Producer, Table
-from sluice.features import FittedFeatures
+from sluice.features import FittedFeatures, Learning
 from sluice.predictor import DESCRIPTION, FEATURES, NETWORK, TOKENIZER, ModelDescription
 from sluice.recipe.model import Columns, FeatureSettings, Text
 
@@ -93,7 +93,7 @@ def a_model(folder: Path, features: FittedFeatures, words: dict[str, Sequence[fl
 
 def fitted(training: pa.RecordBatch, columns: Columns = COLUMNS) -> FittedFeatures:
     """Features fitted on these raw rows."""
-    return FittedFeatures.fit([training], columns, Text(lowercase=True), FeatureSettings())
+    return FittedFeatures.fit(Learning.of([training], columns), columns, Text(lowercase=True), FeatureSettings())
 
 
 def inputs(
