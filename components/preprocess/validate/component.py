@@ -13,7 +13,7 @@ from components.preprocess.validate.words import count
 from sluice.contract import Output, RecipeError, Report, Role, Table, Verdict, progress, roles
 from sluice.recipe import Expectation, ValidateSettings
 
-SPLITS = {"training": "train", "validation": "validation", "test": "test"}
+ASKED = {"training": "train", "validation": "validation", "test": "test", "audit": "audit"}
 """Each table, and the recipe's word for it."""
 
 Rows = Annotated[Table, roles(Role.TEXT, Role.LABEL, Role.ID)]
@@ -38,6 +38,7 @@ def validate(
     test: Rows,
     quarantine: Table,
     account: Report,
+    audit: Table,
     settings: ValidateSettings,
     report: Output[Report],
 ) -> ValidateMetrics:
@@ -49,6 +50,7 @@ def validate(
         test: the rows that only evaluation sees.
         quarantine: the raw rows that could not be read.
         account: where every raw row went.
+        audit: one row of what the audit measured.
         settings: the expectations, the quarantine limit and the group column.
         report: index.html, which opens from disk; validation.json; great-expectations' own Data Docs.
 
@@ -57,7 +59,7 @@ def validate(
     """
     tables = {"training": training, "validation": validation, "test": test}
     _require_sound(settings.expectations)
-    results = _ask(tables, settings.expectations, report)
+    results = _ask({**tables, "audit": audit}, settings.expectations, report)
     progress.report("Sluice's own checks", fraction=0.9)
     found = own_checks(tables, quarantine, read_account(account), settings)
     for name, result in results.items():
@@ -103,6 +105,8 @@ def _ask(
     results = {}
     for done, (name, table) in enumerate(tables.items(), start=1):
         asked = _asked(expectations, name)
+        if not asked:
+            continue  # only of the audit may nothing be asked: the recipe's check sees to the others
         progress.report(
             f"{name}: {count(len(asked), 'expectation')}, {count(table.rows, 'row')}", fraction=0.2 * done
         )
@@ -113,7 +117,7 @@ def _ask(
 
 def _asked(expectations: Sequence[Expectation], table: str) -> dict[int, Expectation]:
     """The expectations that are asked of a table, by their position in the recipe."""
-    return {i: e for i, e in enumerate(expectations) if SPLITS[table] in e.tables}
+    return {i: e for i, e in enumerate(expectations) if ASKED[table] in e.tables}
 
 
 def _tell(found: Sequence[Finding], metrics: ValidateMetrics) -> None:

@@ -13,6 +13,7 @@ from components.preprocess.validate.component import ValidateMetrics, validate
 from sluice.contract import MANIFEST, Output, Producer, Report, Role, Table, TableColumn
 from sluice.ingest.quarantine import QUARANTINE_SCHEMA
 from sluice.recipe import Columns, Data, Expectation, ValidateSettings
+from sluice.recipe.measures import MEASURES
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 PRODUCER = Producer(
@@ -27,6 +28,7 @@ COLUMNS = (
     TableColumn(name="fruit_encoded", type="int32", nullable=False, role=Role.LABEL, encodes="fruit"),
 )
 QUARANTINE = tuple(TableColumn(name=f.name, type=str(f.type), nullable=f.nullable) for f in QUARANTINE_SCHEMA)
+AUDIT = tuple(TableColumn(name=name, type="double") for name in MEASURES)
 SIZES = {"training": 8, "validation": 4, "test": 4}
 Rows = list[dict[str, Any]]
 
@@ -60,6 +62,8 @@ class Gate:
     folder: Path
     rows: dict[str, Rows] = field(default_factory=sane_rows)
     quarantined: Rows = field(default_factory=list)
+    measures: dict[str, float | None] = field(default_factory=dict)
+    """What the audit measured; what isn't said is 0."""
     account: dict[str, Any] = field(default_factory=dict)
     """What differs from the account that fits the rows."""
     expectations: tuple[Expectation, ...] = (
@@ -93,6 +97,9 @@ class Gate:
         uris = {split: write_table(self.folder / split, COLUMNS, rows) for split, rows in self.rows.items()}
         uris["quarantine"] = write_table(self.folder / "quarantine", QUARANTINE, self.quarantined)
         uris["account"] = self._write_account()
+        uris["audit"] = write_table(
+            self.folder / "audit", AUDIT, [{**dict.fromkeys(MEASURES, 0.0), **self.measures}]
+        )
         return uris
 
     def run(self) -> ValidateMetrics:
