@@ -10,6 +10,7 @@ from math import fsum
 from typing import Any, NamedTuple
 
 from sluice.recipe import names
+from sluice.recipe.measures import MEASURES
 from sluice.recipe.mistakes import Mistake, Path, closest, dotted, listed
 from sluice.recipe.model import Columns, Data, Expectation, Gates, Merge, ModelSettings, Splitting
 
@@ -246,12 +247,23 @@ def _same(one: Expectation, other: Expectation) -> bool:
     return one.type == other.type and one.kwargs == other.kwargs and bool(together)
 
 
-def _expected_columns(columns: Columns, expectations: Expectations) -> Mistakes:
-    allowed = table_columns(columns)
+def _audit_alone(expectations: Expectations) -> Mistakes:
     for i, expectation in expectations.items():
+        if "audit" in expectation.tables and set(expectation.tables) != {"audit"}:
+            what = "audit is a table of its own, with other columns than the splits"
+            yield Mistake(("expectations", i, "tables"), what, "[audit], or splits only")
+
+
+def _expected_columns(columns: Columns, expectations: Expectations) -> Mistakes:
+    for i, expectation in expectations.items():
+        of_audit = "audit" in expectation.tables
+        if of_audit and len(set(expectation.tables)) > 1:
+            continue  # _audit_alone tells it; whose columns are meant isn't known
+        allowed = list(MEASURES) if of_audit else table_columns(columns)
         for path, name in _named(("expectations", i, "kwargs"), expectation.kwargs):
             if name not in allowed:
-                yield _no_such_column(path, name, allowed)
+                what = "not a measure of the audit" if of_audit else "not a column of the preprocessed table"
+                yield _no_such_column(path, name, what, allowed)
 
 
 def _named(path: Path, kwargs: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
@@ -263,9 +275,9 @@ def _named(path: Path, kwargs: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
             yield (*path, argument), value
 
 
-def _no_such_column(path: Path, name: Any, allowed: list[str]) -> Mistake:
+def _no_such_column(path: Path, name: Any, what: str, allowed: list[str]) -> Mistake:
     meant = closest(names.standardise(str(name)), allowed)
-    return Mistake(path, f"got {name!r}, not a column of the preprocessed table", listed(allowed), meant)
+    return Mistake(path, f"got {name!r}, {what}", listed(allowed), meant)
 
 
 def _embeddings(columns: Columns, model: ModelSettings) -> Mistakes:
@@ -295,6 +307,7 @@ CHECKS: tuple[tuple[Callable[..., Mistakes], tuple[str, ...]], ...] = (
     (_leaks, ("data", "columns")),
     (_shares, ("split",)),
     (_expectation_repeats, ("expectations",)),
+    (_audit_alone, ("expectations",)),
     (_expected_columns, ("columns", "expectations")),
     (_embeddings, ("columns", "model")),
     (_gate_can_refuse, ("gates",)),

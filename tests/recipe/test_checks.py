@@ -122,6 +122,21 @@ def changed(old: str, new: str) -> str:
             "allowed: parcel, kind, sender, sent_month, weight, country, street, row_id, combined_text, "
             "kind_encoded, sent_month_encoded, weight_scaled, weight_missing, country_encoded, street_encoded; did you mean 'weight_scaled'?",
         ),
+        (
+            "[train]",
+            "[train, audit]",
+            "line 44: expectations[0].tables: audit is a table of its own, with other columns than the splits; "
+            "allowed: [audit], or splits only",
+        ),
+        (
+            "{column: kind}\n    tables: [train]",
+            "{column: label_conflict_row}\n    tables: [audit]",
+            "line 43: expectations[0].kwargs.column: got 'label_conflict_row', not a measure of the audit; allowed: "
+            "rows, duplicate_rows, duplicates_across_splits, near_duplicate_rows, near_duplicates_across_splits, "
+            "label_conflict_rows, best_accuracy, strongest_feature, label_in_text, constant_columns, unique_columns, "
+            "hierarchy_violations, psi_between_splits, ks_between_splits, psi_to_previous, ks_to_previous and 2 more; "
+            "did you mean 'label_conflict_rows'?",
+        ),
         ("test: 0.1", "test: 0.11", "line 32: split: train, validation and test add up to 1.01; allowed: 1"),
     ],
 )
