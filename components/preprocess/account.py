@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,13 @@ from pydantic import model_validator
 from sluice.contract import Metrics, Strict
 
 if TYPE_CHECKING:
-    from components.preprocess.fates import Decision
+    from components.preprocess.plan import Dropped
     from sluice.ingest import Account
 
 ACCOUNT = "account.json"
 """The account report's file; it holds the metrics."""
+READING_RULES = ("unmatched_key", "not_kept")
+"""The rules by which reading drops rows."""
 
 
 class MergeReport(Strict):
@@ -84,23 +87,29 @@ class PreprocessMetrics(Metrics):
         return self
 
 
-def metrics_of(account: Account, decision: Decision, quarantine_limit: float) -> PreprocessMetrics:
-    """The whole account: what reading met, and what was decided on the rows that it kept."""
-    from components.preprocess.fates import RULES, Fate  # late: --help needs none of it
+def metrics_of(
+    account: Account, dropped: Dropped, kept: Sequence[int], quarantine_limit: float
+) -> PreprocessMetrics:
+    """The whole account.
 
-    dropped = {"unmatched_key": account.dropped["unmatched_key"]}
-    dropped |= {rule.name.lower(): decision.rows(rule) for rule in RULES}
+    Args:
+        account: what reading met.
+        dropped: what was dropped of the rows that could be read.
+        kept: how many rows were written to each table.
+        quarantine_limit: the recipe's.
+    """
+    training, validation, test = kept
     return PreprocessMetrics(
         rows_read=account.rows_read,
         rows_quarantined=account.rows_quarantined,
         quarantine_limit=quarantine_limit,
         quarantine_reasons=dict(account.reasons),
-        dropped=dropped,
-        training_rows=decision.rows(Fate.TRAINING),
-        validation_rows=decision.rows(Fate.VALIDATION),
-        test_rows=decision.rows(Fate.TEST),
-        classes=decision.classes,
-        removed_classes=decision.removed_classes,
+        dropped={rule: account.dropped[rule] for rule in READING_RULES} | dict(dropped.rules),
+        training_rows=training,
+        validation_rows=validation,
+        test_rows=test,
+        classes=dropped.classes_left,
+        removed_classes=dict(dropped.classes),
         merge=MergeReport(**asdict(account.merge)) if account.merge else None,
         derived=tuple(DeriveReport(**asdict(each)) for each in account.derived),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -38,19 +39,25 @@ def preprocess(
         rows: take only this many rows, by seeded sampling.
     """
     # late: --help needs none of it
-    from components.preprocess.fates import decide
-    from components.preprocess.reading import read
-    from components.preprocess.writing import fit, write_tables
+    from components.preprocess.plan import decide
+    from components.preprocess.shard import Shard
+    from components.preprocess.writing import require_rows, write_quarantine, write_tables
+    from sluice.features import FittedFeatures
 
     _require_positive(rows)
     # The spool stands beside the outputs: what a killed process leaves of it is cleared away with them.
     with TemporaryDirectory(dir=training.folder.parent) as folder:
-        spool, read_account = read(raw, settings, Path(folder), quarantine)
-        decision = decide(spool.keys, settings, rows)
-        fitted = fit(spool, decision, settings)
-        write_tables(spool, decision, fitted, (training, validation, test))
-    fitted.save(features.folder)
-    metrics = metrics_of(read_account, decision, settings.data.quarantine_limit)
+        shard = Shard(raw.local(settings), settings, Path(folder), rows)
+        census, read = shard.learn()
+        write_quarantine(shard.quarantined(), quarantine)
+        require_rows(read, raw)
+        plan, dropped = decide(census)
+        fitted = FittedFeatures.fit(census.learning, settings.columns, settings.text, settings.features)
+        fitted.save(features.folder)
+        starts = list(accumulate(read.rows_by_file.values(), initial=0))
+        parted = shard.tables(plan, starts, fitted.learned)
+        kept = write_tables(parted, fitted, settings, (training, validation, test))
+    metrics = metrics_of(read, dropped, kept, settings.data.quarantine_limit)
     (account.folder / ACCOUNT).write_text(metrics.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return metrics
 

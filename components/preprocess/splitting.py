@@ -1,19 +1,25 @@
-"""How rows are sampled and parted: by seeded hashes of row ids and groups, so that batches make no difference."""
+"""How rows are parted: by seeded hashes of their places and groups, so that batches and machines make no difference.
+
+A unit is what is never parted: a row, known by its place, or a group, known by its hash. `deal` parts all units of a
+table exactly; `draw` parts any of them on its own, and comes as near to the shares as many draws do.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sluice.recipe.model import Splitting
+from sluice.recipe.model import TimeSplit
 
 TRAINING, VALIDATION, TEST = range(3)
 
 Parts = NDArray[np.int8]
-"""Each row's split."""
+"""Each row's split or fold."""
 Hashes = NDArray[np.uint64]
+Shares = NDArray[np.float64]
 
 
 def seeded(values: Hashes, seed: int, purpose: str) -> Hashes:
@@ -22,41 +28,66 @@ def seeded(values: Hashes, seed: int, purpose: str) -> Hashes:
     return _mix(_mix(values) ^ np.frombuffer(key, "<u8")[0])
 
 
-def sample(row_ids: NDArray[np.int64], rows: int, seed: int) -> NDArray[np.bool_]:
-    """Flags of exactly `rows` rows, or of all if there are no more."""
-    chosen = np.zeros(len(row_ids), np.bool_)
-    chosen[np.argsort(seeded(row_ids.view(np.uint64), seed, "sample"))[:rows]] = True
-    return chosen
+def draw(units: Hashes, shares: Shares, seed: int, purpose: str) -> Parts:
+    """Part units without knowing any other: each by its hash alone."""
+    edges = [min(round(edge * 2**64), 2**64 - 1) for edge in np.cumsum(shares)[:-1].tolist()]
+    drawn = np.searchsorted(np.array(edges, np.uint64), seeded(units, seed, purpose), side="right")
+    return drawn.astype(np.int8)
 
 
-def split(
-    row_ids: NDArray[np.int64], labels: NDArray[np.int32], groups: Hashes | None, settings: Splitting
-) -> Parts:
-    """Part the rows.
-
-    Without groups each class has its share of each split, exact to one row, and at least one training row if it has
-    two; unstratified, that goes for all rows together, and the training row too. With groups, whole groups are dealt
-    to the split that lacks most rows, class by class of their most frequent label, whatever their size; only a group
-    more than twice as large as a split is to be goes to training.
+def by_time(seconds: NDArray[np.int64], days: TimeSplit) -> Parts:
+    """Part rows by when they happened.
 
     Args:
-        row_ids: int64.
-        labels: the rows' classes, 0 and up.
-        groups: rows with the same number stay together.
-        settings: shares, seed, whether to stratify.
+        seconds: since 1970, as the files say it.
+        days: the first days of validation and of test.
     """
-    shares = np.array([settings.train, settings.validation, settings.test])
-    if groups is not None:
-        return _split_groups(labels, groups, shares, settings)
-    strata = labels if settings.stratify else np.zeros_like(labels)
-    hashes = seeded(row_ids.view(np.uint64), settings.seed, "split")
-    parts = _split_rows(strata, hashes, shares)
-    return parts if settings.stratify else _with_each_class_in_training(parts, labels, hashes)
+    edges = np.array([days.validation_from, days.test_from], "datetime64[s]").astype(np.int64)
+    return np.searchsorted(edges, seconds, side="right").astype(np.int8)
 
 
-def _split_rows(strata: NDArray[np.int32], hashes: Hashes, shares: NDArray[np.float64]) -> Parts:
+def deal(units: Hashes, labels: NDArray[np.int32], shares: Shares, how: Dealing) -> Parts:
+    """Part all rows of a table.
+
+    Without groups each class has its share of each part, exact to one row; unstratified, that goes for all rows
+    together. Where the first part is the training rows, each class of two rows or more has one there. With groups,
+    whole groups are dealt to the part that lacks most rows, class by class of their most frequent label, whatever their
+    size; only a group more than twice as large as a part is to be goes to the first.
+
+    Args:
+        units: each row's unit.
+        labels: the rows' classes, 0 and up.
+        shares: the parts' shares, which add up to one.
+        how: everything else.
+    """
+    if how.grouped:
+        return _deal_groups(labels, units, shares, how)
+    strata = labels if how.stratify else np.zeros_like(labels)
+    hashes = seeded(units, how.seed, how.purpose)
+    parts = _deal_rows(strata, hashes, shares, how.trains)
+    if how.trains and not how.stratify:
+        return _with_each_class_in_training(parts, labels, hashes)
+    return parts
+
+
+@dataclass(frozen=True)
+class Dealing:
+    """How rows are dealt."""
+
+    seed: int
+    purpose: str
+    """What for; another hash for each purpose."""
+    stratify: bool
+    """Whether each class is to have its share of each part."""
+    grouped: bool
+    """Whether rows of one unit stay together."""
+    trains: bool
+    """Whether the first part is what is learned from, so that no class may lack there."""
+
+
+def _deal_rows(strata: NDArray[np.int32], hashes: Hashes, shares: Shares, trains: bool) -> Parts:
     sizes = np.unique(strata, return_counts=True)[1]
-    counts = allocate(sizes, shares)
+    counts = allocate(sizes, shares, trains)
     parts = np.empty(len(strata), np.int8)
     parts[np.lexsort((hashes, strata))] = np.repeat(
         np.tile(np.arange(len(shares)), len(sizes)), counts.ravel()
@@ -64,11 +95,11 @@ def _split_rows(strata: NDArray[np.int32], hashes: Hashes, shares: NDArray[np.fl
     return parts
 
 
-def allocate(sizes: NDArray[np.int64], shares: NDArray[np.float64]) -> NDArray[np.int64]:
-    """How many rows of each class go to each split: [classes, splits].
+def allocate(sizes: NDArray[np.int64], shares: Shares, trains: bool = True) -> NDArray[np.int64]:
+    """How many rows of each class go to each part: [classes, parts].
 
     Each count is its share rounded up or down; what rounding does to one class, the next ones make good, so the
-    splits' totals are right too. A class with two rows or more gets a training row.
+    parts' totals are right too. Where the first part trains, a class with two rows or more gets a row there.
     """
     owed = np.zeros(len(shares))
     counts = np.empty((len(sizes), len(shares)), np.int64)
@@ -77,7 +108,7 @@ def allocate(sizes: NDArray[np.int64], shares: NDArray[np.float64]) -> NDArray[n
         whole = np.floor(exact + 1e-9).astype(np.int64)
         owed += exact - whole
         whole[np.argsort(-owed, kind="stable")[: size - whole.sum()]] += 1
-        if size > 1 and not whole[TRAINING]:
+        if trains and size > 1 and not whole[TRAINING]:
             whole[np.argmax(whole - exact)] -= 1
             whole[TRAINING] += 1
         owed -= whole - np.floor(exact + 1e-9)
@@ -92,12 +123,10 @@ def _with_each_class_in_training(parts: Parts, labels: NDArray[np.int32], hashes
     return parts
 
 
-def _split_groups(
-    labels: NDArray[np.int32], groups: Hashes, shares: NDArray[np.float64], settings: Splitting
-) -> Parts:
+def _deal_groups(labels: NDArray[np.int32], groups: Hashes, shares: Shares, how: Dealing) -> Parts:
     units, unit_of_row, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    strata = _most_frequent(labels, unit_of_row) if settings.stratify else np.zeros(len(units), np.int64)
-    order = np.lexsort((seeded(units, settings.seed, "split"), strata))
+    strata = _most_frequent(labels, unit_of_row) if how.stratify else np.zeros(len(units), np.int64)
+    order = np.lexsort((seeded(units, how.seed, how.purpose), strata))
     # Where a unit goes must not depend on its size, or large groups would all end up in training and the other splits
     # would hold small ones only. The exception: a unit more than twice as large as the split is to be.
     room = (2 * shares * len(labels)).tolist()

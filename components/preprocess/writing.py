@@ -1,42 +1,66 @@
-"""The second pass: learn from the training rows on disk, then write each row to its table, batch by batch."""
+"""Writes what the passes give: the quarantine table, and the training, validation and test tables."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-from components.preprocess.fates import SPLITS, Decision, Fate
-from components.preprocess.spool import Spool
-from sluice.contract import Output, Table, TableWriter, report
+from components.preprocess.transforming import FOLD, Parted
+from sluice.contract import InputError, Output, Source, Table, TableColumn, report
 from sluice.features import FittedFeatures
+from sluice.ingest import QUARANTINE_SCHEMA, Account
 from sluice.recipe.parts import PreprocessSettings
 
+SHOWN = 3
 
-def fit(spool: Spool, decision: Decision, settings: PreprocessSettings) -> FittedFeatures:
-    """Learn labels, categories and numbers on the training rows alone."""
-    columns = settings.columns
-    learned_from = [columns.label, *columns.categorical, *columns.numeric]
-    learned_from += [name for levels in columns.hierarchical.values() for name in levels]
-    training = spool.batches(decision.fates == Fate.TRAINING, list(dict.fromkeys(learned_from)))
-    return FittedFeatures.fit((rows for _, rows in training), columns, settings.text, settings.features)
+QUARANTINE_COLUMNS = tuple(
+    TableColumn(name=field.name, type=str(field.type), nullable=field.nullable) for field in QUARANTINE_SCHEMA
+)
+
+
+def write_quarantine(rows: Iterable[pa.RecordBatch], output: Output[Table]) -> None:
+    """Write the rows that can't be read."""
+    with output.writer(QUARANTINE_COLUMNS) as writer:
+        for batch in rows:
+            writer.write(batch)
+
+
+def require_rows(account: Account, raw: Source) -> None:
+    """See that something could be read.
+
+    Raises:
+        InputError: no row is left.
+    """
+    if account.rows_kept:
+        return
+    first = "".join(f"; {row}" for row in account.examples[:SHOWN])
+    dropped = "".join(f", {count:,} dropped as {rule}" for rule, count in account.dropped.items())
+    raise InputError(
+        "no row is left after reading",
+        where=raw.uri,
+        got=f"{account.rows_read:,} rows, {account.rows_quarantined:,} unreadable{dropped}{first}",
+        allowed="at least some rows that can be read",
+        next_step="Correct the files, or name the right ones in data.files",
+    )
 
 
 def write_tables(
-    spool: Spool, decision: Decision, fitted: FittedFeatures, outputs: Sequence[Output[Table]]
-) -> None:
-    """Write training, validation and test rows, each table in raw order."""
-    writers = [output.writer(fitted.table_columns) for output in outputs]
+    parted: Iterable[Parted],
+    fitted: FittedFeatures,
+    settings: PreprocessSettings,
+    outputs: Sequence[Output[Table]],
+) -> list[int]:
+    """Write the rows of each table as they come.
+
+    Returns:
+        How many rows each table has.
+    """
+    columns = (*fitted.table_columns, *([FOLD] if settings.split.folds else []))
+    writers = [output.writer(columns) for output in outputs]
     with writers[0], writers[1], writers[2]:
-        _write(spool, decision, fitted, writers)
-
-
-def _write(spool: Spool, decision: Decision, fitted: FittedFeatures, writers: Sequence[TableWriter]) -> None:
-    kept = decision.fates <= max(SPLITS)
-    done, total = 0, int(kept.sum())
-    for places, raw_rows in spool.batches(kept):
-        fates, rows = decision.fates[places], fitted.transform(raw_rows)
-        for fate, writer in zip(SPLITS, writers, strict=True):
-            writer.write(rows.filter(pa.array(fates == fate)))
-        done += len(places)
-        report(f"normalised and wrote {done:,} of {total:,} rows", fraction=done / total)
+        for batches in parted:
+            for writer, rows in zip(writers, batches, strict=True):
+                writer.write(rows)
+            report(f"normalised and wrote {sum(writer.rows for writer in writers):,} rows")
+    return [writer.rows for writer in writers]

@@ -10,6 +10,9 @@ ROW_ID = "row_id"
 COMBINED_TEXT = "combined_text"
 """The added column that holds the text columns, joined and normalised."""
 
+FOLD = "fold"
+"""The added column that holds a row's fold, where the recipe asks for folds."""
+
 
 def standardise(name: str) -> str:
     """The standard spelling: trimmed, lower case, every run of other characters than letters and digits one underscore."""

@@ -146,8 +146,10 @@ def test_rows_without_a_label_are_dropped_by_rule(place):
     made = place.run()
     assert made.metrics["dropped"] == {
         "unmatched_key": 0,
+        "not_kept": 0,
         "not_sampled": 0,
         "null_label": 2,
+        "no_time": 0,
         "rare_class": 0,
         "label_not_in_training": 0,
     }

@@ -5,8 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.preprocess.splitting import TEST, TRAINING, VALIDATION, allocate, sample, seeded, split
-from sluice.recipe import Splitting
+from components.preprocess.splitting import (
+    TEST,
+    TRAINING,
+    VALIDATION,
+    Dealing,
+    allocate,
+    by_time,
+    deal,
+    draw,
+    seeded,
+)
+from sluice.recipe.model import TimeSplit
 
 ROWS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 12)), min_size=1, max_size=150)
 """Each row's label and group."""
@@ -17,9 +27,15 @@ SHARES = st.sampled_from(
 thorough = settings(deadline=None, derandomize=True, max_examples=200)
 
 
+def split(ids, labels, groups, how):
+    shares, seed, stratify = how
+    units = np.asarray(ids, np.int64).view(np.uint64) if groups is None else groups
+    dealing = Dealing(seed, "split", stratify, groups is not None, trains=True)
+    return deal(units, labels, np.array(shares), dealing)
+
+
 def how(shares=(0.8, 0.1, 0.1), seed=3, stratify=True):
-    train, validation, test = shares
-    return Splitting(train=train, validation=validation, test=test, seed=seed, stratify=stratify)
+    return shares, seed, stratify
 
 
 def columns(rows):
@@ -72,14 +88,31 @@ def test_unstratified_each_class_still_has_a_training_row(rows, shares, seed):
 
 
 @thorough
-@given(st.lists(st.integers(0, 2**62), unique=True, max_size=100), st.integers(1, 120), st.integers())
-def test_exactly_as_many_rows_are_sampled_as_were_asked_for(ids, rows, seed):
-    assert sample(np.array(ids, np.int64), rows, seed).sum() == min(rows, len(ids))
+@given(rows=ROWS, folds=st.integers(2, 7), seed=st.integers(), stratify=st.booleans())
+def test_folds_are_equal_to_one_row_in_each_class(rows, folds, seed, stratify):
+    ids, labels, _ = columns(rows)
+    dealing = Dealing(seed, "fold", stratify, grouped=False, trains=False)
+    parts = deal(ids.view(np.uint64), labels, np.full(folds, 1 / folds), dealing)
+    for mine in [parts[labels == label] for label in set(labels.tolist())] if stratify else [parts]:
+        counts = np.bincount(mine, minlength=folds)
+        assert counts.max() - counts.min() <= (2 if stratify else 1)
 
 
-def test_a_smaller_sample_is_part_of_a_larger_one():
-    ids = np.arange(1000)
-    assert not (sample(ids, 100, 1) & ~sample(ids, 300, 1)).any()
+def test_drawn_parts_come_near_the_shares_and_depend_on_nothing_but_the_unit():
+    units = np.arange(100_000, dtype=np.uint64)
+    shares = np.array([0.8, 0.1, 0.1])
+    parts = draw(units, shares, 3, "split")
+    assert np.bincount(parts) / 100_000 == pytest.approx(shares, abs=0.005)
+    assert (draw(units[5000:5100], shares, 3, "split") == parts[5000:5100]).all()
+    assert 0.5 < (draw(units, shares, 4, "split") == parts).mean() < 0.9
+
+
+def test_time_parts_the_past_from_what_came_after():
+    days = np.array(
+        ["2020-12-31T23:59:59", "2021-01-01", "2021-01-31", "2021-02-01", "2030-01-01"], "datetime64[s]"
+    )
+    parts = by_time(days.astype(np.int64), TimeSplit(validation_from="2021-01-01", test_from="2021-02-01"))
+    assert parts.tolist() == [TRAINING, VALIDATION, VALIDATION, TEST, TEST]
 
 
 def test_what_rounding_does_to_small_classes_is_made_good_by_the_next_ones():
