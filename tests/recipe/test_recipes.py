@@ -13,7 +13,13 @@ RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 
 
 def test_there_are_recipes():
-    assert [recipe.name for recipe in RECIPES] == ["hospital-ledger.yaml", "ledger-demo.yaml"]
+    assert [recipe.stem for recipe in RECIPES] == [
+        "clothing-reviews",
+        "hospital-ledger",
+        "ledger-demo",
+        "medical-transcriptions",
+        "medical-transcriptions-15",
+    ]
 
 
 @pytest.mark.parametrize("file", RECIPES, ids=lambda file: file.stem)
