@@ -13,12 +13,12 @@ RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
 
 
 def test_there_are_recipes():
-    assert [recipe.stem for recipe in RECIPES] == [
+    assert [file.stem for file in RECIPES] == [
         "clothing-reviews",
         "hospital-ledger",
         "ledger-demo",
-        "medical-transcriptions",
         "medical-transcriptions-15",
+        "medical-transcriptions",
     ]
 
 
