@@ -7,6 +7,8 @@ TORCH_INDEX ?=
 RECIPE ?= recipes/ledger-demo.yaml
 DATA ?=
 ROWS ?=
+# An earlier run's training table to compare with: the path or URI of its manifest.
+PREVIOUS ?=
 STORE ?= artifacts
 
 # An environment's name and AWS region, and parameters of its stack.
@@ -45,7 +47,7 @@ setup: ## Make .venv from the lock, and fetch the resources (at once when nothin
 resources: setup ## Fetch the WordNet files into .resources (part of setup)
 
 run: setup ## Run RECIPE (a sample is made for the default one) on DATA, at most ROWS rows, into STORE
-	@$(py) -m orchestration run "$(RECIPE)" $(if $(DATA),--data "$(DATA)") $(if $(ROWS),--rows "$(ROWS)") --store "$(STORE)"
+	@$(py) -m orchestration run "$(RECIPE)" $(if $(DATA),--data "$(DATA)") $(if $(ROWS),--rows "$(ROWS)") $(if $(PREVIOUS),--previous "$(PREVIOUS)") --store "$(STORE)"
 
 engine: ## Start the Docker engine that the script ENGINE runs, where there is one
 	@$(if $(ENGINE),bash "$(ENGINE)" start,echo "no script runs an engine here; the one that DOCKER_HOST names is used")
@@ -62,7 +64,7 @@ images: setup ## List the images with their sizes beside their budgets
 run-images: setup ## Run RECIPE in the images: with Docker into STORE, then in SageMaker's local mode; sizes and times at the end
 	@ENGINE="$(ENGINE)" && . ci/engine.sh && for runner in docker sagemaker-local; do \
 		echo "--- $$runner" && $(py) -m orchestration run "$(RECIPE)" --runner $$runner \
-		$(if $(DATA),--data "$(DATA)") $(if $(ROWS),--rows "$(ROWS)") --store "$(STORE)" || exit $$?; done
+		$(if $(DATA),--data "$(DATA)") $(if $(ROWS),--rows "$(ROWS)") $(if $(PREVIOUS),--previous "$(PREVIOUS)") --store "$(STORE)" || exit $$?; done
 	@$(images) show
 
 wheelhouse: setup ## Download all that the images hold into wheelhouse/, to build them without a network
@@ -84,7 +86,7 @@ upload: setup ## Put the file or folder DATA into the bucket of ENV; an interrup
 	@$(py) -m orchestration upload "$(DATA)" $(environment)
 
 start: setup ## Start the pipeline of ENV for RECIPE on DATA (s3://… or local), at most ROWS rows; WAIT=1 waits for its end
-	@$(py) -m orchestration start "$(RECIPE)" $(if $(DATA),--data "$(DATA)") $(if $(ROWS),--rows "$(ROWS)") $(if $(WAIT),--wait) $(environment)
+	@$(py) -m orchestration start "$(RECIPE)" $(if $(DATA),--data "$(DATA)") $(if $(ROWS),--rows "$(ROWS)") $(if $(PREVIOUS),--previous "$(PREVIOUS)") $(if $(WAIT),--wait) $(environment)
 
 status: setup ## Show the last EXECUTION of the pipeline of ENV, or the one that is named, step by step
 	@$(py) -m orchestration status $(EXECUTION) $(environment)

@@ -81,6 +81,11 @@ def _add_run(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--rows", type=_positive, metavar="N", help="take N rows by seeded sampling; all if not given"
     )
     verb.add_argument(
+        "--previous",
+        metavar="URI",
+        help="an earlier run's training table to compare with: the path or URI of its manifest",
+    )
+    verb.add_argument(
         "--thresholds",
         default="",
         metavar="NAME=VALUE,…",
@@ -124,6 +129,7 @@ def _run(options: argparse.Namespace) -> int:
         store=options.store,
         data=options.data,
         rows=options.rows,
+        previous=options.previous,
         thresholds=options.thresholds,
         runner=options.runner,
         images=options.images or IMAGES,

@@ -171,7 +171,7 @@ def _next_step(record: RunRecord, store: str, registered: ModelVersion | None) -
 
 
 def _reports(record: RunRecord) -> Iterator[str]:
-    for name, page in (("validate", "index.html"), ("evaluate", "report.html")):
+    for name, page in (("audit", "index.html"), ("validate", "index.html"), ("evaluate", "report.html")):
         step = record.steps.get(name)
         if step and step.finished and step.folder:
             yield storage.join(step.folder, "report", page)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 LONGEST = 256
-"""Characters of a parameter: a job gets it as one container argument, and CreateTrainingJob takes no longer one."""
+"""Characters of a parameter: a job gets it as one container argument, and SageMaker takes no longer one."""
 AT_ONCE = 8
 """Files whose digests are asked for side by side."""
 APPROVALS = ("PendingManualApproval", "Approved")
@@ -49,6 +49,7 @@ class Order:
         recipe: the recipe's path.
         data: the folder of raw files: a URI, or a path that is uploaded first; None for a recipe with a sample.
         rows: how many rows to take.
+        previous: an earlier run's training table to compare with, the URI of its manifest.
         thresholds: the metric gate's thresholds instead of the recipe's.
         approval: what a new version begins as.
         instances: other instance types than the deployed ones, by step.
@@ -59,6 +60,7 @@ class Order:
     recipe: Path
     data: str | None = None
     rows: int | None = None
+    previous: str | None = None
     thresholds: str = ""
     approval: str = ""
     instances: Mapping[str, str] = field(default_factory=dict)
@@ -89,6 +91,11 @@ def add_start_parser(verbs: Subparsers) -> None:
     verb.add_argument("--data", metavar="FOLDER", help="s3://…, or a local folder that is uploaded first")
     verb.add_argument(
         "--rows", type=int, metavar="N", help="take N rows by seeded sampling; all if not given"
+    )
+    verb.add_argument(
+        "--previous",
+        metavar="URI",
+        help="an earlier run's training table to compare with: its manifest, s3://…",
     )
     verb.add_argument(
         "--thresholds",
@@ -131,6 +138,7 @@ def run_start(options: argparse.Namespace) -> int:
         options.recipe,
         options.data,
         options.rows,
+        options.previous,
         options.thresholds,
         options.approval,
         _instances(options.instance),
@@ -191,7 +199,12 @@ def recipe_uri(text: str, environment: Environment) -> str:
 
 def _values(order: Order) -> dict[str, str]:
     """The pipeline parameters that were given, as text; the deployed defaults stand for the others."""
-    given = {"rows": order.rows, "thresholds": order.thresholds, "approval": order.approval}
+    given = {
+        "rows": order.rows,
+        "previous": order.previous,
+        "thresholds": order.thresholds,
+        "approval": order.approval,
+    }
     values = {name: str(value) for name, value in given.items() if value not in (None, "")}
     return values | {f"{step}-instance-type": kind for step, kind in order.instances.items()}
 
@@ -207,9 +220,9 @@ def _require_known(values: Mapping[str, str], definition: Definition, graph: Gra
                 allowed=", ".join(definition.parameters),
                 next_step="Correct it; if this checkout is newer than what is deployed, run make upsert first",
             )
-    kinds = _instance_types()
     for step in graph.steps:
         kind = values.get(f"{step}-instance-type")
+        kinds = _instance_types(definition.by_name[step].type) if kind else []
         if kind is not None and kind not in kinds:
             from sluice.recipe.mistakes import closest
 
@@ -221,10 +234,10 @@ def _require_known(values: Mapping[str, str], definition: Definition, graph: Gra
             )
 
 
-def _instance_types() -> list[str]:
-    """The instance types that SageMaker trains on, as botocore's model lists them."""
+def _instance_types(job: str) -> list[str]:
+    """The instance types of a kind of job, as botocore's model lists them."""
     model = client("sagemaker", "us-east-1").meta.service_model
-    return list(model.shape_for("TrainingInstanceType").enum)
+    return list(model.shape_for(f"{job}InstanceType").enum)
 
 
 def _require_short(values: Mapping[str, str]) -> None:

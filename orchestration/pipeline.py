@@ -10,6 +10,9 @@ def build() -> Graph:
     graph = Graph("sluice")
     data = graph.parameter("data", "the folder of raw files")
     rows = graph.parameter("rows", "take this many rows by seeded sampling; all if not given", int | None)
+    previous = graph.parameter(
+        "previous", "an earlier run's training table to compare with, by its manifest", str | None
+    )
     thresholds = graph.parameter(
         "thresholds", "the metric gate's thresholds instead of the recipe's", str, ""
     )
@@ -23,8 +26,19 @@ def build() -> Graph:
 
     prepared = graph.step("preprocess", raw=data, rows=rows)
     tables = {name: prepared[name] for name in ("training", "validation", "test")}
+    audited = graph.step(
+        "preprocess.audit",
+        **tables,
+        features=prepared["features"],
+        account=prepared["account"],
+        previous=previous,
+    )
     checked = graph.step(
-        "preprocess.validate", **tables, quarantine=prepared["quarantine"], account=prepared["account"]
+        "preprocess.validate",
+        **tables,
+        quarantine=prepared["quarantine"],
+        account=prepared["account"],
+        audit=audited["measures"],
     )
 
     with graph.gate("data-gate", checked, refusal="The data was refused. Nothing was trained"):
@@ -39,6 +53,7 @@ def build() -> Graph:
             model=trained["model"],
             training=prepared["training"],
             test=prepared["test"],
+            audit=audited["report"],
             thresholds=thresholds,
         )
         with graph.gate("metric-gate", evaluated, refusal="The model was refused. Nothing was registered"):

@@ -39,6 +39,7 @@ class Request:
         store: the store's path or URI.
         data: the folder of raw files; a recipe with a sample generator beside it needs none.
         rows: how many rows to take.
+        previous: an earlier run's training table to compare with, the path or URI of its manifest.
         thresholds: the metric gate's thresholds instead of the recipe's.
         runner: what runs the steps, one of `orchestration.runners.RUNNERS`.
         images: the record of built images.
@@ -49,6 +50,7 @@ class Request:
     store: str
     data: str | None = None
     rows: int | None = None
+    previous: str | None = None
     thresholds: str = ""
     runner: str = "local"
     images: Path = IMAGES
@@ -72,6 +74,7 @@ def start(request: Request, console: Console) -> RunRecord:
     arguments = {
         "data": find_data(request, recipe, store, lambda said: console.print(Text(said), soft_wrap=True)),
         "rows": request.rows,
+        "previous": storage.to_uri(request.previous) if request.previous else None,
         "thresholds": request.thresholds,
         "registry": registry.uri,
     }

@@ -21,7 +21,7 @@ from sluice.contract import Component
 
 ROOT = Path(__file__).parents[1]
 HOUSE = ("sluice", "components", "orchestration")
-COMPONENTS = ("preprocess", "preprocess.validate", "train", "evaluate", "register")
+COMPONENTS = ("preprocess", "preprocess.audit", "preprocess.validate", "train", "evaluate", "register")
 INTERFACES = ROOT / "tests/interfaces.json"
 GRAPH = ROOT / "tests/graph.json"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
+from components.evaluate.ceiling import Ceiling, read_ceiling
 from components.evaluate.gate import Rule, judge, thresholds_of
 from sluice.contract import Model, Output, Report, Role, Table, Verdict, require_readable, roles
 from sluice.contract import report as tell
@@ -21,6 +22,8 @@ class EvaluateMetrics(Verdict):
     """Mean cross-entropy, in nats."""
     accuracy: float | None
     """The share of rows whose class was predicted."""
+    best_accuracy: float | None
+    """The best accuracy that any model with one class per row can reach on these rows, since equal rows have unequal labels."""
     macro_f1: float | None
     """The plain mean of F1 over the classes that occur in the test rows or were predicted for one of them."""
     weighted_f1: float | None
@@ -45,6 +48,7 @@ def evaluate(
     model: Model,
     training: Annotated[Table, roles(Role.TEXT, Role.LABEL)],
     test: Annotated[Table, roles(Role.TEXT, Role.LABEL, Role.ID)],
+    audit: Report,
     settings: EvaluateSettings,
     report: Output[Report],
     thresholds: str = "",
@@ -55,11 +59,13 @@ def evaluate(
         model: the model to measure; its ONNX form is what runs.
         training: the rows it was trained on; the baselines are fitted on them.
         test: rows that neither the model nor the baselines have seen.
+        audit: what the audit found in the tables: the best accuracy that can be reached on them.
         settings: what the metric gate asks.
         report: report.html with its plots, evaluation.json, and predictions.parquet with every row's prediction.
         thresholds: thresholds that take the place of the recipe's, such as `macro_f1=0.7,accuracy=0.6`.
     """
     asked = thresholds_of(settings.gates, thresholds)
+    ceiling = read_ceiling(audit)
 
     from components.evaluate.baselines import fit_baselines
     from components.evaluate.evaluation import Evaluation
@@ -72,12 +78,12 @@ def evaluate(
     predictors = {"model": predictor.logits, **baselines}
     measured = measure(test, predictor.features, predictors, report.folder)
     rules = judge(settings.gates, asked, measured.evidence)
-    inputs = {"model": model, "training": training, "test": test}
-    evaluation = Evaluation(measured, rules, facts, inputs)
+    inputs = {"model": model, "training": training, "test": test, "audit": audit}
+    evaluation = Evaluation(measured, rules, facts, inputs, ceiling)
     evaluation.write(report.folder)
     tell("drawing the report", 0.95)
     write_page(evaluation, report.folder)
-    return _metrics(measured, rules)
+    return _metrics(measured, rules, ceiling)
 
 
 def _open(model: Model, training: Table, test: Table) -> Predictor:
@@ -95,7 +101,7 @@ def _open(model: Model, training: Table, test: Table) -> Predictor:
     return predictor
 
 
-def _metrics(measured: Measured, rules: tuple[Rule, ...]) -> EvaluateMetrics:
+def _metrics(measured: Measured, rules: tuple[Rule, ...], ceiling: Ceiling) -> EvaluateMetrics:
     numbers = measured.finite_metrics
     majority, linear = numbers["majority"], numbers.get("linear", {})
     return EvaluateMetrics(
@@ -103,6 +109,7 @@ def _metrics(measured: Measured, rules: tuple[Rule, ...]) -> EvaluateMetrics:
         reasons=tuple(rule.sentence for rule in rules if not rule.passed),
         rows=measured.model.rows,
         **numbers["model"],
+        best_accuracy=ceiling.test,
         majority_accuracy=majority["accuracy"],
         majority_macro_f1=majority["macro_f1"],
         linear_accuracy=linear.get("accuracy"),

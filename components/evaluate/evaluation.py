@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from components.evaluate.ceiling import Ceiling
 from components.evaluate.gate import Rule
 from components.evaluate.measure import Measured
 from sluice.contract import Artifact
@@ -27,6 +28,8 @@ class Evaluation:
     """How the linear baseline was fitted; none if there is none."""
     inputs: Mapping[str, Artifact]
     """What was evaluated on what."""
+    ceiling: Ceiling
+    """How well any model can do here."""
 
     @property
     def passed(self) -> bool:
@@ -40,6 +43,7 @@ class Evaluation:
             "rows": self.measured.model.rows,
             "unscored_rows": self.measured.model.unscored,
             "metrics": metrics["model"],
+            "best_accuracy": self.ceiling.model_dump(),
             "baselines": {
                 "majority": metrics["majority"],
                 "linear": metrics.get("linear"),

@@ -93,7 +93,23 @@ def _headline(evaluation: Evaluation) -> Html:
     )
     counts = f"{evaluation.measured.model.rows:,} test rows, {len(evaluation.measured.labels)} classes"
     table = _table(["", *predictors.values()], rows)
-    return _section("Beside the baselines", Html(f'<p>{counts}</p><div class="tiles">{tiles}</div>'), table)
+    parts = Html(f'<p>{counts}</p><div class="tiles">{tiles}</div>'), _ceiling(evaluation), table
+    return _section("Beside the baselines", *parts)
+
+
+def _ceiling(evaluation: Evaluation) -> Html:
+    """How much of the score that is missing no model could have."""
+    best = evaluation.ceiling.test
+    if best is None:
+        return Html("")
+    all_rows = _number(evaluation.ceiling.tables)
+    if best == 1:
+        why = f"no two test rows with equal features have unequal labels (on all three tables: {all_rows})"
+    else:
+        why = f"test rows with equal features have unequal labels (on all three tables: {all_rows})"
+    return Html(
+        f"<p>The best accuracy that any model with one class per row can reach on these rows is <b>{_number(best)}</b>: {why}.</p>"
+    )
 
 
 def _beside(found: dict[str, dict[str, float | None]], metric: str) -> str:

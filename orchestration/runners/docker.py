@@ -21,7 +21,7 @@ from orchestration.runners.engine import connect, engine_errors, reason, require
 from orchestration.runners.local import ending, options
 from sluice.contract import Call, Component, InputError, StepFailed, storage
 from sluice.contract.execution import clear_staging_of
-from sluice.recipe import TrainSettings
+from sluice.recipe import AuditSettings, TrainSettings
 from sluice.registry import RegistryHome, current_user
 
 MEMORY_SHARE = 0.8
@@ -286,7 +286,7 @@ def _sources(call: Call) -> Iterator[Path]:
         for source in call.externals.values()
         if not isinstance(source, RegistryHome)
     ]
-    if isinstance(call.settings, TrainSettings):
+    if isinstance(call.settings, AuditSettings | TrainSettings):
         backbone = Path(call.settings.model.backbone).expanduser().absolute()
         folders += [backbone] if backbone.is_dir() else []
     for folder in folders:

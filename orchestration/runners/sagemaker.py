@@ -69,7 +69,15 @@ def run(request: Request, console: Console) -> int:
         )
     environment = read_environment(request.environment)
     upsert(environment, read_images(request.images), plain)
-    order = Order(environment, request.images, request.recipe, request.data, request.rows, request.thresholds)
+    order = Order(
+        environment,
+        request.images,
+        request.recipe,
+        request.data,
+        request.rows,
+        request.previous,
+        request.thresholds,
+    )
     launched = launch(order, plain)
     if launched.execution is None:
         return REFUSED if launched.refused else DONE

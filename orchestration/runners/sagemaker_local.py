@@ -81,6 +81,7 @@ def run(request: Request, console: Console) -> int:
             "data": _sent(data, text, environment, console),
             "recipe": _put_recipe(text, environment),
             "rows": str(request.rows or NOT_GIVEN),
+            "previous": request.previous or NOT_GIVEN,
             "thresholds": request.thresholds or NOT_GIVEN,
         }
         log = storage.local_path(here) / "runs" / "sagemaker-local.log"

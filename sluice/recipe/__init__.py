@@ -22,6 +22,7 @@ from sluice.recipe.model import (
 from sluice.recipe.names import COMBINED_TEXT, ROW_ID, encoded, missing, scaled, standardise
 from sluice.recipe.parse import parse_recipe, read_recipe
 from sluice.recipe.parts import (
+    AuditSettings,
     EvaluateSettings,
     PreprocessSettings,
     RegisterSettings,
@@ -32,6 +33,7 @@ from sluice.recipe.parts import (
 __all__ = [
     "COMBINED_TEXT",
     "ROW_ID",
+    "AuditSettings",
     "Columns",
     "Data",
     "Derive",

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field
 
-from sluice.contract.settings import Settings
+from sluice.contract.settings import Settings, Strict
 from sluice.recipe.model import (
     Columns,
     Data,
@@ -57,6 +57,29 @@ class ValidateSettings(Part):
     columns: Columns
     expectations: tuple[Expectation, ...] = Field(min_length=1)
     """What the data gate asks of the tables; at least one."""
+
+
+class Reading(Strict):
+    """How much of a text the model reads, by which tokenizer: all that the audit needs to know of the model."""
+
+    backbone: str
+    """The model whose tokenizer counts; named as in the recipe's section."""
+    maximum_tokens: int
+    """Longer texts are cut off here."""
+
+
+class AuditSettings(Part):
+    """What audit is told."""
+
+    columns: Columns
+    model: Reading
+
+    @classmethod
+    def from_recipe(cls, text: str, where: str) -> Self:
+        """Cut this part out of a recipe's text; of the model only what counts tokens, so that a wider head runs no audit again."""
+        recipe = parse_recipe(text, where)
+        reading = {name: getattr(recipe.model, name) for name in Reading.model_fields}
+        return cls(columns=recipe.columns, model=Reading(**reading))
 
 
 class TrainSettings(Part):

@@ -76,7 +76,9 @@ HEAVY = (
 )
 
 
-@pytest.mark.parametrize("component", ["preprocess", "preprocess.validate", "train", "evaluate", "register"])
+@pytest.mark.parametrize(
+    "component", ["preprocess", "preprocess.audit", "preprocess.validate", "train", "evaluate", "register"]
+)
 def test_a_component_answers_help_without_its_heavy_packages(component, repository):
     code = (
         "import sys, runpy\n"

@@ -95,4 +95,4 @@ class Job:
         """Every step that had a result was reused."""
         states = {str(step.state) for step in self.record.steps.values()}
         assert states <= {"reused", "skipped"}
-        assert f"{sum(step.finished for step in self.record.steps.values())} of 5 steps reused" in printed
+        assert f"{sum(step.finished for step in self.record.steps.values())} of 6 steps reused" in printed

@@ -37,7 +37,7 @@ def test_the_summary_says_where_the_artifacts_are_what_the_gates_said_and_what_t
     for name in STEPS:
         assert re.search(rf"✔ {name} +done .* {re.escape(str(place.folder(name)))}\n", done.out)
     assert "parcels: done in " in done.out
-    assert ", 0 of 5 steps reused" in done.out
+    assert ", 0 of 6 steps reused" in done.out
     assert "◇ data-gate: open" in done.out
     assert "◇ metric-gate: open" in done.out
     assert f"model {evaluated['accuracy']:.4f} {evaluated['macro_f1']:.4f}" in "\n".join(done.lines)
@@ -59,7 +59,7 @@ def test_an_unchanged_second_run_reuses_all_five_steps_and_starts_none(again):
     done = again.run()
     assert done.status == 0
     assert again.states == dict.fromkeys(STEPS, "reused")
-    assert ", 5 of 5 steps reused" in done.out
+    assert ", 6 of 6 steps reused" in done.out
     for name in STEPS:
         assert f"↺ {name}" in done.out
     logs = [log.parent.parent.name for log in again.store.glob("runs/*/logs/*.log")]
@@ -123,10 +123,10 @@ def test_a_store_on_s3_takes_the_same_pipeline_and_keeps_its_registry_on_this_ma
 
     first = run()
     assert first.status == 0, first.out + first.err
-    assert ", 1 of 5 steps reused" in first.out
+    assert ", 1 of 6 steps reused" in first.out
     assert f"{s3_store}/steps/evaluate/" in first.out
     second = run()
-    assert ", 5 of 5 steps reused" in second.out
+    assert ", 6 of 6 steps reused" in second.out
     files = [file.path for file in storage.list_files(s3_store)]
     assert len([path for path in files if re.fullmatch(r"steps/[^/]+/[^/]+/result.json", path)]) == 5
     assert not [path for path in files if path.startswith("registry") or ".staging" in path]

@@ -20,7 +20,7 @@ from tests.infra.policies import actions, as_list, may
 
 JOBS = ("PreprocessRole", "TrainRole", "EvaluateRole", "RegisterRole")
 ROLES = (*JOBS, "PipelineRole", "CiRole", "PlanRole", "ApproverRole")
-COMPONENTS = ("preprocess", "preprocess.validate", "train", "evaluate", "register")
+COMPONENTS = ("preprocess", "preprocess.audit", "preprocess.validate", "train", "evaluate", "register")
 READS = {
     "PreprocessRole": {"preprocess", "preprocess.validate"},
     "TrainRole": {"preprocess", "train"},

@@ -20,7 +20,7 @@ from .builders import environment, images
 from .engine import Engine, image, upload
 
 pytestmark = pytest.mark.long
-JOBS = ("preprocess", "validate", "train", "evaluate", "register")
+JOBS = ("preprocess", "audit", "validate", "train", "evaluate", "register")
 GROUP = "parcels-by-jobs"
 """A model group of these tests alone."""
 

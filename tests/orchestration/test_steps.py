@@ -24,7 +24,7 @@ from sluice.contract import InputError
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "orchestration/environments/example.yaml"
 GOLDEN = Path(__file__).with_name("definition.json")
-JOBS = ("preprocess", "validate", "train", "evaluate", "register")
+JOBS = ("preprocess", "audit", "validate", "train", "evaluate", "register")
 ECR = "111122223333.dkr.ecr.eu-west-1.amazonaws.com"
 IMAGES = {
     name: Image(uri=f"{ECR}/sluice-{name}@sha256:{digit * 64}", tag=digit * 16, python="3.11", contract="1.0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -43,7 +44,9 @@ def evaluated(made: Inputs, folder, gates=LENIENT, thresholds=""):
     """The metrics and the report's folder."""
     report: Output[Report] = Output(Report, folder)
     settings = EvaluateSettings(gates=gates)
-    return evaluate(made.model, made.training, made.test, settings, report, thresholds), report.folder
+    return evaluate(
+        made.model, made.training, made.test, made.audit, settings, report, thresholds
+    ), report.folder
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +88,7 @@ def test_the_report_says_what_the_metrics_say(accepted):
 
 def test_the_report_names_what_was_measured_by_digest(good, accepted):
     digests = {entry["name"]: entry["digest"] for entry in read_evaluation(accepted[1])["inputs"]}
-    assert digests == {"model": good.model.digest, "training": good.training.digest, "test": good.test.digest}
+    assert digests == {name: getattr(good, name).digest for name in ("model", "training", "test", "audit")}
 
 
 def test_every_rows_prediction_is_kept(accepted):
@@ -186,7 +189,7 @@ def test_a_table_of_another_schema_is_refused_with_both_schemas(good, tmp_path):
     output.finish(PRODUCER, [])
     other = Table.open((tmp_path / "other" / "manifest.json").as_uri())
     with pytest.raises(SchemaMismatch, match="carrier_encoded is missing") as refused:
-        evaluated(Inputs(good.model, good.training, other), tmp_path / "report")
+        evaluated(replace(good, test=other), tmp_path / "report")
     assert "written" in str(refused.value)
     assert other.uri in str(refused.value)
 
@@ -197,7 +200,7 @@ def test_a_table_whose_classes_are_numbered_otherwise_is_refused(good, tmp_path)
     with pytest.raises(
         ContractError, match="the table's labels are not numbered as the model's are"
     ) as refused:
-        evaluated(Inputs(good.model, good.training, table), tmp_path / "report")
+        evaluated(replace(good, test=table), tmp_path / "report")
     assert "Got: 0 for 'crate'. Allowed: the model's numbers, in which 0 is 'box'." in str(refused.value)
 
 
@@ -205,7 +208,7 @@ def test_a_class_that_the_model_does_not_know_is_refused(good, tmp_path):
     other = fitted(raw_rows((*KINDS, "sack")))
     table = a_table(tmp_path / "other", other, raw_rows((*KINDS, "sack")))
     with pytest.raises(ContractError, match=r"Got: 3 for 'sack'\. Allowed: .* 3 is none of its 3 classes"):
-        evaluated(Inputs(good.model, good.training, table), tmp_path / "report")
+        evaluated(replace(good, test=table), tmp_path / "report")
 
 
 RECIPE = """
@@ -221,13 +224,13 @@ registry: {group: parcels}
 
 
 def test_the_runner_reads_the_gates_from_the_recipe_and_the_result_is_an_artifact(good, tmp_path):
-    arguments = {"model": good.model.uri, "training": good.training.uri, "test": good.test.uri}
+    arguments = {name: getattr(good, name).uri for name in ("model", "training", "test", "audit")}
     call = Call(Component.of(evaluate), tmp_path.as_uri(), arguments, RECIPE)
     result = run(call)
     assert result.metrics["passed"] is True
     report = Report.open(call.output_uri("report"))
     assert read_evaluation(report.folder)["verdict"]["rules"][0]["threshold"] == 0.9
-    assert {parent.name for parent in report.manifest.parents} == {"model", "training", "test"}
+    assert {parent.name for parent in report.manifest.parents} == set(arguments)
 
 
 def test_the_command_line_says_what_it_takes_without_loading_anything_heavy(repository):
@@ -265,7 +268,7 @@ from sluice.contract.cli import main
 sys.exit(main(evaluate, sys.argv[1:]))
 """
     options = ["--store", str(tmp_path / "store"), "--recipe", str(tmp_path / "recipe.yaml")]
-    for name in ("model", "training", "test"):
+    for name in ("model", "training", "test", "audit"):
         options += [f"--{name}", getattr(good, name).uri]
     done = subprocess.run(
         [sys.executable, "-c", code, *options], cwd=repository, capture_output=True, text=True

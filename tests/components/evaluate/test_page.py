@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from components.evaluate.ceiling import Ceiling
 from components.evaluate.charts import CELLS, LIGHT, confusion_chart, folded_confusion, png
 from components.evaluate.evaluation import Evaluation
 from components.evaluate.gate import Rule
@@ -49,7 +50,8 @@ def evaluation(artifacts):
         for one in scores.values():
             one.add(logits, truth)
         measured = Measured(tuple(labels), scores, mistakes=list(mistakes))
-        return Evaluation(measured, tuple(rules), FACTS if linear else None, artifacts)
+        ceiling = Ceiling(tables=0.475, test=0.5)
+        return Evaluation(measured, tuple(rules), FACTS if linear else None, artifacts, ceiling)
 
     return make
 
