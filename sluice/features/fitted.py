@@ -20,7 +20,7 @@ from sluice.features.categories import Vocabulary
 from sluice.features.layout import table_columns
 from sluice.features.learning import Learning
 from sluice.features.numbers import Scale
-from sluice.features.text import TextNormaliser, join_texts, trimmed
+from sluice.features.text import TextNormaliser, trimmed
 from sluice.recipe import names
 from sluice.recipe.model import Columns as RecipeColumns
 from sluice.recipe.model import FeatureSettings, Text
@@ -198,8 +198,7 @@ class FittedFeatures:
         return TextNormaliser(text, words, lemmatise)
 
     def _text(self, rows: pa.RecordBatch) -> Any:
-        texts = join_texts([trimmed(rows.column(name)) for name in self.learned.columns.text])
-        return pa.array(map(self._normaliser, texts), pa.string())
+        return self._normaliser.normalise(*(trimmed(rows.column(name)) for name in self.learned.columns.text))
 
     def _categories(self, rows: pa.RecordBatch) -> dict[str, Any]:
         needed = {name for vocabulary in self.learned.vocabularies for name in vocabulary.columns}

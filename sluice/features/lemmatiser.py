@@ -1,56 +1,47 @@
-"""NLTK's WordNetLemmatizer on a plain folder, wherever it is and whatever its path. Imports NLTK: import this late."""
+"""Noun lemmas from WordNet's two noun files, the same that NLTK's WordNetLemmatizer finds, without NLTK."""
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-from typing import Any, TextIO
 
-from nltk.corpus.reader.wordnet import WordNetCorpusReader
-from nltk.data import PathPointer
-from nltk.stem import WordNetLemmatizer
+ENDINGS = {
+    "s": "",
+    "ses": "s",
+    "ves": "f",
+    "xes": "x",
+    "zes": "z",
+    "ches": "ch",
+    "shes": "sh",
+    "men": "man",
+    "ies": "y",
+}
+"""WordNet's rules for nouns that aren't in its list of exceptions: a plural's ending and the singular's."""
+LENGTHS = sorted({len(ending) for ending in ENDINGS})
+LAST_LETTERS = {ending[-1] for ending in ENDINGS}
 
 
-class _Root(PathPointer):  # type: ignore[misc]
-    """Stands for the reader's root.
+class NounLemmatiser:
+    """Finds the noun lemma of one word; a word without one stays as it is.
 
-    NLTK only opens text paths that are registered for the whole process; the files of a verified artifact may be
-    anywhere, so the reader below opens them itself.
+    The candidates are the word itself and its singulars. Of those that WordNet knows, the shortest is the lemma, as
+    in NLTK's `lemmatize`: "us" becomes "u".
     """
 
-    def open(self, encoding: str | None = None) -> Any:
-        raise NotImplementedError
-
-    def file_size(self) -> int:
-        raise NotImplementedError
-
-    def join(self, fileid: str) -> PathPointer:
-        raise NotImplementedError
-
-
-class NounReader(WordNetCorpusReader):  # type: ignore[misc]
-    """NLTK's WordNet reader with nouns only: it finds lemmas, and knows no meanings."""
-
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        super().__init__(_Root(), omw_reader=())  # other languages: none
+        with (folder / "index.noun").open(encoding="utf-8") as lines:
+            # Lines that begin with a blank hold the licence.
+            self._nouns = {line[: line.index(" ")] for line in lines if not line.startswith(" ")}
+        with (folder / "noun.exc").open(encoding="utf-8") as lines:
+            self._singulars = {plural: singulars for plural, *singulars in map(str.split, lines)}
 
-    def open(self, file: str) -> TextIO:
-        """A file of the folder; whatever noun lemmas don't need is empty."""
-        if file not in ("index.noun", "noun.exc"):
-            return io.StringIO()
-        return (self.folder / file).open(encoding="utf-8")
-
-    def map_wn(self, version: str = "wordnet") -> None:
-        """No mapping to another WordNet: only meanings would need it."""
-
-
-class FolderLemmatizer(WordNetLemmatizer):  # type: ignore[misc]
-    """The lemmatiser, with a reader of its own instead of NLTK's global one."""
-
-    def __init__(self, folder: Path) -> None:
-        self._reader = NounReader(folder)
-
-    def _morphy(self, form: str, pos: str, check_exceptions: bool = True) -> list[str]:
-        lemmas: list[str] = self._reader._morphy(form, pos, check_exceptions)
-        return lemmas
+    def __call__(self, word: str) -> str:
+        """The lemma; WordNet knows words in lower case only."""
+        forms = self._singulars.get(word)
+        if forms is None:
+            if word[-1:] not in LAST_LETTERS:
+                return word
+            forms = [word[:-n] + ENDINGS[word[-n:]] for n in LENGTHS if word[-n:] in ENDINGS]
+        known = [form for form in forms if form in self._nouns]
+        if known and word in self._nouns:
+            known.insert(0, word)
+        return min(known, key=len) if known else word

@@ -1,18 +1,24 @@
-"""How texts are joined and normalised, word by word; each distinct word is worked out once."""
+"""How texts are joined and normalised: a batch of texts as one run of bytes, and each distinct word once."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sluice.recipe.model import Text
 
-REMEMBERED_WORDS = 1_000_000
+REMEMBERED_WORDS = 1 << 18
 """Distinct words whose result is kept; then the memory starts anew."""
+BATCH_ROWS = 131_072
+"""Texts within which repeated ones are found."""
+PIECE_BYTES = 8 << 20
+"""Bytes of text that are normalised at once; a larger piece has more words in common, and takes more memory."""
+ROW_END = b"\xff"
+"""Stands between texts: UTF-8 has no such byte."""
 
 
 class TextNormaliser:
@@ -31,46 +37,134 @@ class TextNormaliser:
     def __init__(
         self, settings: Text, stopwords: Iterable[str] = (), lemmatise: Callable[[str], str] | None = None
     ) -> None:
-        self.settings = settings
-        self._words = _Words(frozenset(stopwords), lemmatise)
-        self._by_word = bool(stopwords) or lemmatise is not None
-        self._dropped = re.compile(r"[^a-z\s]" if settings.lowercase else r"[^A-Za-z\s]")
+        self._settings = settings
+        self._results = _Results(frozenset(stopwords), lemmatise or str)
+        self._by_word = settings.letters_only or settings.remove_stopwords or settings.lemmatize
+        self._table, self._deleted = _byte_rules(settings)
 
-    def __call__(self, text: str) -> str:
-        """One text, normalised."""
-        if self.settings.lowercase:
+    def normalise(self, *columns: Any) -> Any:
+        """Each row's texts joined by one blank, nulls left out, and normalised; empty where all are null.
+
+        Args:
+            columns: arrays of strings, chunked or not, of one length.
+
+        Returns:
+            An array of strings without nulls.
+        """
+        rows = pa.table(list(columns), names=[str(number) for number, _ in enumerate(columns)])
+        done = [self._batch(_joined(batch.columns)) for batch in rows.to_batches(BATCH_ROWS) if len(batch)]
+        return pa.concat_arrays([*done, pa.array([], pa.string())])
+
+    def _batch(self, texts: Any) -> Any:
+        if not self._by_word and not self._settings.lowercase:
+            return texts
+        repeated = texts.dictionary_encode()
+        done = [self._piece(self._unicode(piece)) for piece in _pieces(repeated.dictionary)]
+        return pa.concat_arrays(done).take(repeated.indices)
+
+    def _unicode(self, texts: Any) -> Any:
+        """What bytes can't do, for the texts that aren't plain ASCII."""
+        other = pc.invert(pc.string_is_ascii(texts))
+        if not pc.any(other).as_py():
+            return texts
+        done = map(self._unicode_text, texts.filter(other).to_pylist())
+        return pc.replace_with_mask(texts, other, pa.array(done, pa.string()))
+
+    def _unicode_text(self, text: str) -> str:
+        if self._settings.lowercase:
             text = text.lower()
-        if self.settings.letters_only:
-            text = self._dropped.sub("", text)
         if self._by_word:
-            return " ".join(filter(None, map(self._words.__getitem__, text.split())))
-        return " ".join(text.split()) if self.settings.letters_only else text
+            text = " ".join(text.split())
+        return text.encode("ascii", "ignore").decode() if self._settings.letters_only else text
+
+    def _piece(self, texts: Any) -> Any:
+        """Texts whose non-ASCII part is done. Python sees each distinct word once; the rest is done in whole arrays."""
+        if not self._by_word:
+            return pc.ascii_lower(texts)
+        # Row ends are words of their own, the first before the first row: it is entry 0 of the dictionary.
+        content = _with_row_ends(texts).translate(self._table, self._deleted)
+        blanks = np.flatnonzero(np.frombuffer(content, np.uint8) == ord(" "))
+        ends = np.zeros(len(blanks) + 1, np.int32)
+        np.add(blanks, 1, out=ends[1:], casting="unsafe")
+        words = pa.BinaryArray.from_buffers(
+            pa.binary(), len(blanks), [None, pa.py_buffer(ends), pa.py_buffer(content)]
+        ).dictionary_encode()
+        known = words.dictionary.slice(1).cast(pa.string()).to_pylist()
+        results = pa.array(["", *map(self._results.__getitem__, known)], pa.string()).take(words.indices)
+        return _rows(results, np.flatnonzero(words.indices.to_numpy() == 0))
 
 
-class _Words(dict[str, str]):
-    """What becomes of each word; empty if it is dropped."""
+class _Results(dict[str, str]):
+    """What becomes of each word, both with a blank behind; empty if it is dropped."""
 
-    def __init__(self, stopwords: frozenset[str], lemmatise: Callable[[str], str] | None) -> None:
+    def __init__(self, stopwords: frozenset[str], lemmatise: Callable[[str], str]) -> None:
         self._stopwords = stopwords
-        self._lemmatise = lemmatise or str
+        self._lemmatise = lemmatise
 
-    def __missing__(self, word: str) -> str:
+    def __missing__(self, word_and_blank: str) -> str:
         if len(self) >= REMEMBERED_WORDS:
             self.clear()
-        self[word] = result = "" if word.lower() in self._stopwords else self._lemmatise(word)
+        word = word_and_blank[:-1]
+        if not word or word.lower() in self._stopwords:
+            result = ""
+        else:
+            lemma = self._lemmatise(word)
+            result = word_and_blank if lemma == word else f"{lemma} "
+        self[word_and_blank] = result
         return result
-
-
-def join_texts(columns: Sequence[Any]) -> Iterator[str]:
-    """Each row's texts joined by one blank, nulls left out; empty where all are null.
-
-    Not Arrow's binary_join_element_wise: where it skips nulls, it gives no row at all for a row of nulls.
-    """
-    parts = zip(*(column.to_pylist() for column in columns), strict=True)
-    return (" ".join(part for part in row if part is not None) for row in parts)
 
 
 def trimmed(column: Any) -> Any:
     """A column as trimmed strings, blanks as nulls: what the raw data's reader gives, and a request need not."""
     text = pc.utf8_trim_whitespace(column.cast(pa.string()))
     return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+
+
+def _byte_rules(settings: Text) -> tuple[bytes, bytes]:
+    """What becomes of each byte of a text: white space a blank, and which bytes are deleted."""
+    table, deleted = bytearray(range(256)), bytearray()
+    for code in range(255):
+        character = chr(code)
+        if code < 128 and character.isspace():
+            table[code] = ord(" ")
+        elif settings.lowercase and "A" <= character <= "Z":
+            table[code] = ord(character.lower())
+        elif settings.letters_only and not (code < 128 and character.isalpha()):
+            deleted.append(code)
+    return bytes(table), bytes(deleted)
+
+
+def _joined(columns: list[Any]) -> Any:
+    first, *others = (column.cast(pa.string()) for column in columns)
+    if not others:
+        return first.fill_null("")
+    # Where Arrow skips nulls, it gives no row at all for a row of nulls: such a row gets an empty text.
+    lacking = first.is_null()
+    for column in others:
+        lacking = pc.and_(lacking, column.is_null())
+    first = pc.if_else(lacking, "", first)
+    return pc.binary_join_element_wise(first, *others, " ", null_handling="skip")
+
+
+def _pieces(texts: Any) -> Iterator[Any]:
+    if texts.nbytes <= PIECE_BYTES or len(texts) == 1:
+        yield texts
+    else:
+        half = len(texts) // 2
+        yield from _pieces(texts[:half])
+        yield from _pieces(texts[half:])
+
+
+def _with_row_ends(texts: Any) -> bytes:
+    """All texts in one: each between two row ends, which have a blank behind and, but for the first, before."""
+    one_row = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts.cast(pa.binary()))
+    end = ROW_END + b" "
+    return b"".join((end, pc.binary_join(one_row, b" " + end)[0].as_buffer(), b" " + end))
+
+
+def _rows(words: Any, row_ends: Any) -> Any:
+    """Texts from words that lie one behind the other, each with its blank. `row_ends`: the places of the row ends."""
+    _, word_ends, content = words.buffers()
+    ends = np.frombuffer(word_ends, np.int32)[row_ends]
+    texts = pa.StringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), content)
+    return pc.ascii_rtrim_whitespace(texts)

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sluice.contract import ResourceMissing
+from sluice.features.lemmatiser import NounLemmatiser
 
 FILES = ("index.noun", "noun.exc", "LICENSE")
-"""All that NLTK's WordNetLemmatizer reads for nouns, and the licence that must go where they go."""
+"""All that the lemmas of nouns need, and the licence that must go where they go."""
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -33,16 +34,13 @@ def copy_wordnet(source: Path, target: Path) -> None:
 
 
 def load_lemmatiser(folder: Path) -> Callable[[str], str]:
-    """NLTK's WordNetLemmatizer for nouns on a folder of WordNet files.
+    """A lemmatiser of nouns on a folder of WordNet files.
 
     Raises:
         ResourceMissing: a file isn't there.
     """
     _require(folder, "Make the artifact again with the step that wrote it")
-    from sluice.features.lemmatiser import FolderLemmatizer  # late: NLTK takes seconds to import
-
-    lemmatise: Callable[[str], str] = FolderLemmatizer(folder).lemmatize
-    return lemmatise
+    return NounLemmatiser(folder)
 
 
 def _require(folder: Path, next_step: str) -> None:

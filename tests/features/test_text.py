@@ -4,12 +4,12 @@ import re
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sluice.contract import ResourceMissing
 from sluice.features.stopwords import pinned_stopwords
-from sluice.features.text import TextNormaliser, join_texts, trimmed
+from sluice.features.text import TextNormaliser
 from sluice.features.wordnet import load_lemmatiser, wordnet_folder
 from sluice.recipe import Text
 
@@ -32,24 +32,51 @@ WORDS = [
     "ΑΣ",
 ]
 WORDS += ["\u212bngström", "us", "has", "leaves", "s", "R&D", "KINGS", "abaci", "A", "boxes", "ﬁsh"]
-GAPS = [" ", "  ", "\t", "\n", "\r\n", "\x1c", "\x1f", "\u00a0", "\u2003", "\u0085", "-"]
+GAPS = [
+    " ",
+    "  ",
+    "\t",
+    "\n",
+    "\r\n",
+    "\x0b",
+    "\x1c",
+    "\x1f",
+    "\u00a0",
+    "\u2003",
+    "\u2028",
+    "\u0085",
+    "-",
+    "\0",
+]
 
 words = st.one_of(st.sampled_from(WORDS), st.text(max_size=6))
 texts = st.lists(st.tuples(words, st.sampled_from(GAPS)), max_size=8).map(
     lambda p: "".join(a + b for a, b in p)
 )
-by_word = st.builds(
+columns = st.lists(st.tuples(st.none() | texts, st.none() | texts), max_size=8).map(
+    lambda found: [[first for first, _ in found], [second for _, second in found]]
+)
+switches = st.builds(
     Text,
     lowercase=st.booleans(),
     letters_only=st.booleans(),
     remove_stopwords=st.booleans(),
     lemmatize=st.booleans(),
-).filter(lambda s: s.letters_only or s.remove_stopwords or s.lemmatize)
+)
 
 
 @pytest.fixture(scope="module")
 def lemmatise():
     return load_lemmatiser(wordnet_folder())
+
+
+@pytest.fixture
+def normaliser(lemmatise):
+    def made(how=ALL):
+        stopwords = pinned_stopwords() if how.remove_stopwords else ()
+        return TextNormaliser(how, stopwords, lemmatise if how.lemmatize else None)
+
+    return made
 
 
 def obvious(parts, how, lemmatizer):
@@ -59,6 +86,8 @@ def obvious(parts, how, lemmatizer):
         text = text.lower()
     if how.letters_only:
         text = re.sub(r"[^a-z\s]" if how.lowercase else r"[^A-Za-z\s]", "", text)
+    if not (how.letters_only or how.remove_stopwords or how.lemmatize):
+        return text
     found = text.split()
     if how.remove_stopwords:
         found = [word for word in found if word.lower() not in pinned_stopwords()]
@@ -67,14 +96,72 @@ def obvious(parts, how, lemmatizer):
     return " ".join(found)
 
 
-@settings(deadline=None, derandomize=True)
-@given(how=by_word, parts=st.lists(st.tuples(st.none() | texts, st.none() | texts), min_size=1, max_size=5))
-def test_any_text_becomes_what_the_obvious_program_makes_of_it(nltk_lemmatizer, lemmatise, how, parts):
-    stopwords = pinned_stopwords() if how.remove_stopwords else ()
-    normalise = TextNormaliser(how, stopwords, lemmatise if how.lemmatize else None)
-    columns = [trimmed(pa.array(column, pa.string())) for column in zip(*parts, strict=True)]
-    made = list(map(normalise, join_texts(columns)))
-    assert made == [obvious(both, how, nltk_lemmatizer) for both in parts]
+@settings(
+    deadline=None,
+    derandomize=True,
+    max_examples=300,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(how=switches, columns=columns)
+def test_any_text_becomes_what_the_obvious_program_makes_of_it(nltk_lemmatizer, normaliser, how, columns):
+    made = normaliser(how).normalise(*(pa.array(column, pa.string()) for column in columns))
+    assert made.type == pa.string()
+    assert made.to_pylist() == [obvious(row, how, nltk_lemmatizer) for row in zip(*columns, strict=True)]
+
+
+@pytest.mark.parametrize(("batch_rows", "piece_bytes"), [(1, 1), (2, 1 << 20), (1 << 20, 1), (3, 30)])
+@pytest.mark.parametrize("how", [ALL, Text(lowercase=True), Text(), Text(lemmatize=True)], ids=str)
+def test_how_much_is_normalised_at_once_makes_no_difference(
+    normaliser, monkeypatch, how, batch_rows, piece_bytes
+):
+    found = pa.array([*(f"{a} {b}" for a, b in zip(WORDS, WORDS[::-1], strict=True)), "", None, *WORDS])
+    whole = normaliser(how).normalise(found)
+    monkeypatch.setattr("sluice.features.text.BATCH_ROWS", batch_rows)
+    monkeypatch.setattr("sluice.features.text.PIECE_BYTES", piece_bytes)
+    assert normaliser(how).normalise(found).equals(whole)
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        lambda values: pa.array(["before", *values, "behind"])[1:-1],
+        lambda values: pa.array(values, pa.large_string()),
+        lambda values: pa.array(values).dictionary_encode(),
+        lambda values: pa.chunked_array([values[:1], [], values[1:]]),
+    ],
+    ids=["a slice", "long strings", "a dictionary", "chunks"],
+)
+@pytest.mark.parametrize("how", [ALL, Text(lowercase=True), Text()], ids=str)
+def test_how_the_texts_lie_in_memory_makes_no_difference(normaliser, how, layout):
+    values = ["The dogs", None, "Ärzte\u00a0in", "", "The dogs", "Boxes"]
+    turned = values[::-1]
+    plain = normaliser(how).normalise(pa.array(values), pa.array(turned))
+    assert normaliser(how).normalise(layout(values), layout(turned)).equals(plain)
+    assert normaliser(how).normalise(layout(values), pa.array(turned)).equals(plain)
+    assert plain.null_count == 0
+
+
+@pytest.mark.parametrize("how", [ALL, Text(lowercase=True), Text()], ids=str)
+def test_no_rows_give_no_texts(normaliser, how):
+    for none in (pa.array([], pa.string()), pa.chunked_array([], pa.string()), pa.array(["a"])[:0]):
+        assert normaliser(how).normalise(none, none).equals(pa.array([], pa.string()))
+
+
+def test_texts_without_a_word_that_is_kept_are_empty(normaliser):
+    assert normaliser().normalise(pa.array(["", None, "the", "7", " \x1f "])).to_pylist() == [""] * 5
+
+
+def test_lowercase_is_unicodes_in_every_text_and_not_only_in_its_letters(normaliser):
+    found = pa.array(["\u212bngström", "İstanbul", "ΟΔΟΣ ΟΔΟΣ", "\u212a", "PLAIN"])
+    assert normaliser(Text(lowercase=True)).normalise(found).to_pylist() == [
+        "ångström",
+        "i̇stanbul",
+        "οδος οδος",
+        "k",
+        "plain",
+    ]
+    letters = Text(lowercase=True, letters_only=True)
+    assert normaliser(letters).normalise(found).to_pylist() == ["ngstrm", "istanbul", "", "k", "plain"]
 
 
 @pytest.mark.parametrize(
@@ -109,16 +196,17 @@ def test_the_order_of_the_parts_is_the_recipes():
 
 def test_a_word_is_worked_out_once():
     asked = []
-    normalise = TextNormaliser(Text(lemmatize=True), (), lambda word: asked.append(word) or word)
-    assert normalise("a b a") == normalise("a b a") == "a b a"
+    normaliser = TextNormaliser(Text(lemmatize=True), (), lambda word: asked.append(word) or word)
+    for _ in range(2):
+        assert normaliser.normalise(pa.array(["a b a", "b", "a b a"])).to_pylist() == ["a b a", "b", "a b a"]
     assert asked == ["a", "b"]
 
 
 def test_the_memory_for_words_has_an_end(monkeypatch):
     monkeypatch.setattr("sluice.features.text.REMEMBERED_WORDS", 3)
-    normalise = TextNormaliser(Text(lemmatize=True), (), str.upper)
-    assert normalise("a b c d e f a") == "A B C D E F A"
-    assert len(normalise._words) <= 3
+    normaliser = TextNormaliser(Text(lemmatize=True), (), str.upper)
+    assert normaliser.normalise(pa.array(["a b c d e f a"])).to_pylist() == ["A B C D E F A"]
+    assert len(normaliser._results) <= 3
 
 
 def test_lemmas_are_those_of_wordnet_3_0(lemmatise):
