@@ -86,9 +86,9 @@ class Census:
 
     def waiting(self, classes: Sequence[str]) -> pa.RecordBatch:
         """The rows of these classes that are undecided."""
-        table = pa.Table.from_batches(self._waiting).combine_chunks()
-        rows = table.filter(pc.is_in(table[self.settings.columns.label], pa.array(classes, pa.string())))
-        return rows.combine_chunks().to_batches()[0] if len(rows) else self._waiting[0].slice(0, 0)
+        table = pa.Table.from_batches(self._waiting)
+        wanted = pc.is_in(table[self.settings.columns.label], pa.array(classes, pa.string()))
+        return _one_batch(table.filter(wanted))
 
     def _count(self, rows: pa.RecordBatch) -> None:
         settings = self.settings
@@ -111,12 +111,12 @@ class Census:
         label = self.settings.columns.label
         least = max(SMALL_CLASS, self.settings.rare_classes.minimum_rows)
         large = pa.array([name for name, count in self.classes.items() if count > least], pa.string())
-        table = pa.Table.from_batches(self._waiting).combine_chunks()
+        table = pa.Table.from_batches(self._waiting)
         decided = pc.is_in(table[label], large)
-        self._waiting = table.filter(pc.invert(decided)).combine_chunks().to_batches()
-        self._looked_through = sum(map(len, self._waiting))
-        for rows in table.filter(decided).combine_chunks().to_batches():
-            self.learn(rows, parts_by_chance(rows, self.settings))
+        self._waiting = [_one_batch(table.filter(pc.invert(decided)))]
+        self._looked_through = len(self._waiting[0])
+        rows = _one_batch(table.filter(decided))
+        self.learn(rows, parts_by_chance(rows, self.settings))
 
     def learn(self, rows: pa.RecordBatch, parts: Parts) -> None:
         """Learn from rows whose splits are decided."""
@@ -211,3 +211,8 @@ def _counted(settings: PreprocessSettings, there: list[str]) -> list[str]:
 def _without_nulls(rows: pa.RecordBatch, column: str) -> tuple[pa.RecordBatch, int]:
     missing = rows.column(column).null_count
     return (rows.filter(rows.column(column).is_valid()) if missing else rows), missing
+
+
+def _one_batch(table: pa.Table) -> pa.RecordBatch:
+    batches = table.combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)

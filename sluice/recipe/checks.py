@@ -6,6 +6,7 @@ Each check says which sections it needs, and is left out while one of those can'
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import date
 from math import fsum
 from typing import Any, NamedTuple
 
@@ -69,7 +70,7 @@ def check(draft: Draft) -> Mistakes:
 
 def uses(columns: Columns) -> Iterator[Use]:
     """Every place where the section names a column."""
-    for role in ("id", "label", "group"):
+    for role in ("id", "label", "group", "time"):
         if column := getattr(columns, role):
             yield Use(("columns", role), column, role)
     for role in ("text", "categorical", "numeric"):
@@ -82,7 +83,7 @@ def uses(columns: Columns) -> Iterator[Use]:
 
 def added_columns(columns: Columns) -> list[str]:
     """The columns that preprocessing adds to those that the recipe names."""
-    added = [names.ROW_ID, names.COMBINED_TEXT]
+    added = [names.ROW_ID, names.COMBINED_TEXT, names.FOLD]
     for use in uses(columns):
         if use.role in ("label", "categorical", "hierarchical"):
             added.append(names.encoded(use.column))
@@ -92,7 +93,10 @@ def added_columns(columns: Columns) -> list[str]:
 
 
 def table_columns(columns: Columns) -> list[str]:
-    """The columns of a preprocessed table, by the recipe alone; text columns are there as the combined text only."""
+    """The columns of a preprocessed table, by the recipe alone; text columns are there as the combined text only.
+
+    The fold is among them, which is there if the recipe asks for folds.
+    """
     readable = [use.column for use in uses(columns) if use.role != "text"]
     return list(dict.fromkeys([*readable, *added_columns(columns)]))
 
@@ -233,6 +237,33 @@ def _shares(split: Splitting) -> Mistakes:
         yield Mistake(("split",), f"train, validation and test add up to {total:.12g}", "1")
 
 
+def _times(columns: Columns, split: Splitting) -> Mistakes:
+    """Parting by time needs days in order and a time; it can't keep a group together."""
+    if not split.by_time:
+        return
+    days = {name: getattr(split.by_time, name) for name in ("validation_from", "test_from")}
+    for name, day in days.items():
+        if not _is_day(day):
+            yield Mistake(("split", "by_time", name), f"got {day!r}, which is no day", "a day as YYYY-MM-DD")
+    if days["validation_from"] >= days["test_from"]:
+        what = f"got {days['test_from']}, validation begins on {days['validation_from']}"
+        yield Mistake(("split", "by_time", "test_from"), what, "a later day")
+    if not columns.time:
+        what = "rows are to be parted by time, and columns.time names none"
+        yield Mistake(("split", "by_time"), what, "a column of dates in columns.time")
+    if columns.group:
+        what = f"a group ({columns.group}) whose rows are from before and after can't be kept together"
+        yield Mistake(("split", "by_time"), what, "split.by_time or columns.group")
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _expectation_repeats(expectations: Expectations) -> Mistakes:
     seen: list[tuple[int, Expectation]] = []
     for i, expectation in expectations.items():
@@ -254,12 +285,13 @@ def _audit_alone(expectations: Expectations) -> Mistakes:
             yield Mistake(("expectations", i, "tables"), what, "[audit], or splits only")
 
 
-def _expected_columns(columns: Columns, expectations: Expectations) -> Mistakes:
+def _expected_columns(columns: Columns, split: Splitting, expectations: Expectations) -> Mistakes:
+    there = [name for name in table_columns(columns) if name != names.FOLD or split.folds]
     for i, expectation in expectations.items():
         of_audit = "audit" in expectation.tables
         if of_audit and len(set(expectation.tables)) > 1:
             continue  # _audit_alone tells it; whose columns are meant isn't known
-        allowed = list(MEASURES) if of_audit else table_columns(columns)
+        allowed = list(MEASURES) if of_audit else there
         for path, name in _named(("expectations", i, "kwargs"), expectation.kwargs):
             if name not in allowed:
                 what = "not a measure of the audit" if of_audit else "not a column of the preprocessed table"
@@ -306,9 +338,10 @@ CHECKS: tuple[tuple[Callable[..., Mistakes], tuple[str, ...]], ...] = (
     (_reserved, ("columns",)),
     (_leaks, ("data", "columns")),
     (_shares, ("split",)),
+    (_times, ("columns", "split")),
     (_expectation_repeats, ("expectations",)),
     (_audit_alone, ("expectations",)),
-    (_expected_columns, ("columns", "expectations")),
+    (_expected_columns, ("columns", "split", "expectations")),
     (_embeddings, ("columns", "model")),
     (_gate_can_refuse, ("gates",)),
 )

@@ -216,7 +216,15 @@ def test_a_mistake_of_form_in_one_section_hides_none_of_sense_in_another():
 def test_the_preprocessed_table_has_the_named_columns_and_the_added_ones():
     assert table_columns(parse_recipe(RECIPE, "parcels.yaml").columns) == [
         *("parcel", "kind", "sender", "sent_month", "weight", "country", "street"),
-        *("row_id", "combined_text", "kind_encoded", "sent_month_encoded", "weight_scaled", "weight_missing"),
+        *(
+            "row_id",
+            "combined_text",
+            "fold",
+            "kind_encoded",
+            "sent_month_encoded",
+            "weight_scaled",
+            "weight_missing",
+        ),
         *("country_encoded", "street_encoded"),
     ]
 
@@ -240,3 +248,36 @@ def test_names_are_standardised(spelt, standard):
 @given(st.text())
 def test_a_standard_name_stays_as_it_is(name):
     assert standardise(standardise(name)) == standardise(name)
+
+
+@pytest.mark.parametrize(
+    ("columns", "days", "told"),
+    [
+        (
+            "time: sent",
+            "2021-01-01, test_from: 2021-06-01",
+            ["split.by_time: a group (sender) whose rows are from before and after can't be kept together; "
+             "allowed: split.by_time or columns.group"],
+        ),
+        (
+            None,
+            "2021-06-01, test_from: 2021-02-30",
+            ["split.by_time.test_from: got '2021-02-30', which is no day; allowed: a day as YYYY-MM-DD",
+             "split.by_time.test_from: got 2021-02-30, validation begins on 2021-06-01; allowed: a later day",
+             "split.by_time: rows are to be parted by time, and columns.time names none; "
+             "allowed: a column of dates in columns.time"],
+        ),
+    ],
+)  # fmt: skip
+def test_parting_by_time_needs_days_in_order_a_time_and_no_group(columns, days, told):
+    text = changed("  group: sender", f"  {columns}\n  group: sender" if columns else "")
+    text = text.replace("split:\n", f"split:\n  by_time: {{validation_from: {days}}}\n")
+    found = [line.partition(": ")[2] for line in mistakes_in(text)]
+    assert [line for line in found if line.startswith("split.")] == told
+
+
+def test_an_expectation_names_the_fold_only_where_there_are_folds():
+    asked = "expectations:\n  - {type: expect_column_values_to_be_between, kwargs: {column: fold, min_value: 0}}\n"
+    text = changed("expectations:\n", asked)
+    assert any("got 'fold', not a column of the preprocessed table" in line for line in mistakes_in(text))
+    parse_recipe(text.replace("split:\n", "split:\n  folds: 5\n"), "parcels.yaml")
