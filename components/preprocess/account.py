@@ -11,7 +11,7 @@ from pydantic import model_validator
 from sluice.contract import Metrics, Strict
 
 if TYPE_CHECKING:
-    from components.preprocess.plan import Dropped
+    from components.preprocess.plan import Outcome
     from sluice.ingest import Account
 
 ACCOUNT = "account.json"
@@ -88,13 +88,13 @@ class PreprocessMetrics(Metrics):
 
 
 def metrics_of(
-    account: Account, dropped: Dropped, kept: Sequence[int], quarantine_limit: float
+    account: Account, outcome: Outcome, kept: Sequence[int], quarantine_limit: float
 ) -> PreprocessMetrics:
     """The whole account.
 
     Args:
         account: what reading met.
-        dropped: what was dropped of the rows that could be read.
+        outcome: what the plan came to.
         kept: how many rows were written to each table.
         quarantine_limit: the recipe's.
     """
@@ -104,12 +104,12 @@ def metrics_of(
         rows_quarantined=account.rows_quarantined,
         quarantine_limit=quarantine_limit,
         quarantine_reasons=dict(account.reasons),
-        dropped={rule: account.dropped[rule] for rule in READING_RULES} | dict(dropped.rules),
+        dropped={rule: account.dropped[rule] for rule in READING_RULES} | dict(outcome.rules),
         training_rows=training,
         validation_rows=validation,
         test_rows=test,
-        classes=dropped.classes_left,
-        removed_classes=dict(dropped.classes),
+        classes=outcome.classes_left,
+        removed_classes=dict(outcome.classes),
         merge=MergeReport(**asdict(account.merge)) if account.merge else None,
         derived=tuple(DeriveReport(**asdict(each)) for each in account.derived),
     )

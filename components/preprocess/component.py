@@ -51,13 +51,13 @@ def preprocess(
         census, read = shard.learn()
         write_quarantine(shard.quarantined(), quarantine)
         require_rows(read, raw)
-        plan, dropped = decide(census)
+        plan, outcome = decide(census)
         fitted = FittedFeatures.fit(census.learning, settings.columns, settings.text, settings.features)
         fitted.save(features.folder)
         starts = list(accumulate(read.rows_by_file.values(), initial=0))
         parted = shard.tables(plan, starts, fitted.learned)
-        kept = write_tables(parted, fitted, settings, (training, validation, test))
-    metrics = metrics_of(read, dropped, kept, settings.data.quarantine_limit)
+        kept = write_tables(parted, outcome.rows, fitted, settings, (training, validation, test))
+    metrics = metrics_of(read, outcome, kept, settings.data.quarantine_limit)
     (account.folder / ACCOUNT).write_text(metrics.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return metrics
 

@@ -115,9 +115,11 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Dropped:
-    """The rows that can be read and are in no table."""
+class Outcome:
+    """What the plan comes to."""
 
+    rows: int
+    """Rows that the tables will have together."""
     rules: Mapping[str, int]
     """Rows dropped by each rule."""
     classes: Mapping[str, int]
@@ -126,7 +128,7 @@ class Dropped:
     """Classes that are left."""
 
 
-def decide(census: Census) -> tuple[Plan, Dropped]:
+def decide(census: Census) -> tuple[Plan, Outcome]:
     """Decide on every row, and learn from the training rows that were undecided.
 
     Args:
@@ -147,7 +149,8 @@ def decide(census: Census) -> tuple[Plan, Dropped]:
     classes = tuple(name for name in left if name not in unlearnable)
     removed = dict(sorted({**rare, **unlearnable}.items()))
     _require_classes(classes, removed, settings)
-    _require_splits(sum(census.settled[name] for name in classes), settings)
+    parts = sum((census.settled[name] for name in classes), np.zeros(3, np.int64))
+    _require_splits(parts, settings)
     plan = Plan(
         settings,
         census.sample.limit if census.sample else None,
@@ -163,7 +166,8 @@ def decide(census: Census) -> tuple[Plan, Dropped]:
         Fate.RARE_CLASS: sum(rare.values()),
         Fate.LABEL_NOT_IN_TRAINING: sum(unlearnable.values()),
     }
-    return plan, Dropped({rule.name.lower(): rows for rule, rows in rules.items()}, removed, len(classes))
+    dropped = {rule.name.lower(): rows for rule, rows in rules.items()}
+    return plan, Outcome(int(parts.sum()), dropped, removed, len(classes))
 
 
 def _assign(census: Census, classes: Sequence[str]) -> tuple[Assigned, Assigned]:

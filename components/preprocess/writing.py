@@ -47,11 +47,19 @@ def require_rows(account: Account, raw: Source) -> None:
 
 def write_tables(
     parted: Iterable[Parted],
+    total: int,
     fitted: FittedFeatures,
     settings: PreprocessSettings,
     outputs: Sequence[Output[Table]],
 ) -> list[int]:
     """Write the rows of each table as they come.
+
+    Args:
+        parted: the rows.
+        total: how many there will be.
+        fitted: what made them.
+        settings: the recipe's part.
+        outputs: the training, the validation and the test table.
 
     Returns:
         How many rows each table has.
@@ -62,5 +70,6 @@ def write_tables(
         for batches in parted:
             for writer, rows in zip(writers, batches, strict=True):
                 writer.write(rows)
-            report(f"normalised and wrote {sum(writer.rows for writer in writers):,} rows")
+            done = sum(writer.rows for writer in writers)
+            report(f"normalised and wrote {done:,} of {total:,} rows", fraction=done / total)
     return [writer.rows for writer in writers]
