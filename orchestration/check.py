@@ -36,7 +36,7 @@ def check(path: Path, data: str | None) -> list[str]:
     settings = PreprocessSettings.from_recipe(text, str(path))
     source = Source(data)
     folder = source.local(settings)
-    raw = open_raw(folder, recipe.data, recipe.columns.numeric)
+    raw = open_raw(folder, recipe.data, recipe.columns)
     raw.require(_wanted(recipe.columns))
     labels = _count_labels(raw, recipe.columns.label)
     problems = list(_problems(raw.account, labels, recipe))

@@ -53,7 +53,7 @@ class Shard:
             InputError: a file or column is missing or wrong.
         """
         settings = self._settings
-        table = open_raw(self._raw, settings.data, settings.columns.numeric)
+        table = open_raw(self._raw, settings.data, settings.columns, only=self._only)
         table.require([(use.column, dotted(use.path)) for use in uses(settings.columns)])
         census = Census(settings, self._rows)
         numbers = {name: number for number, name in enumerate(table.files)}

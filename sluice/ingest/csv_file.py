@@ -1,4 +1,4 @@
-"""CSV files, gzip too: the header, and every record as fields or as a quarantined row with its line."""
+"""CSV files, packed or not: the header, and every record as fields or as a quarantined row with its line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import itertools
 import pathlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,17 +18,22 @@ import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
 from sluice.contract.errors import InputError
-from sluice.ingest.names import standardise_all
+from sluice.ingest.encoding import as_utf8, encoding_of
+from sluice.ingest.names import names_of
 from sluice.ingest.quarantine import Quarantined, readable
 from sluice.ingest.records import Fault, Records, split_records
-from sluice.ingest.source import Chunk, first_bytes, open_bytes, read_bytes
+from sluice.ingest.source import Chunk, first_bytes, open_bytes, read_at_least, read_bytes
+from sluice.ingest.typed import Looks, looks_like
+from sluice.recipe.model import ColumnType, Csv
 
 BLOCK_BYTES = 8 << 20
 HEADER_BYTES = 1 << 20
 MAXIMUM_LINE_BYTES = 8 << 20
-_BOM = b"\xef\xbb\xbf"
-_OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
-_NUMBER = re.compile(rb'[ "]*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[ "\r\n]*')
+DELIMITERS = {"comma": b",", "semicolon": b";", "tab": b"\t", "bar": b"|"}
+"""What the recipe calls them, and what they are."""
+
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_SPOKEN = {"comma": "commas", "semicolon": "semicolons", "tab": "tabs", "bar": "vertical bars"}
 
 
 @dataclass(frozen=True)
@@ -37,57 +42,89 @@ class Header:
 
     names: tuple[str, ...]
     end: int
-    """The byte after it."""
+    """The byte after it, as UTF-8."""
     lines: int
     """Physical lines up to its end."""
 
 
 class CsvFile:
-    """A CSV file whose header is known."""
+    """A CSV file whose header is known.
 
-    def __init__(self, path: pathlib.Path, name: str, block_bytes: int = BLOCK_BYTES) -> None:
+    Args:
+        path: the file.
+        name: what messages call it.
+        written: how it is written.
+        rename: the recipe's other names for its columns.
+        said_by: where the recipe says how it is written, for messages.
+        block_bytes: how much of it is read at once.
+    """
+
+    def __init__(
+        self,
+        path: pathlib.Path,
+        name: str,
+        written: Csv,
+        rename: Mapping[str, str],
+        said_by: str = "data.csv",
+        block_bytes: int = BLOCK_BYTES,
+    ) -> None:
         self.path, self.name, self.block_bytes = path, name, block_bytes
-        self.header = read_header(first_bytes(path, name, HEADER_BYTES), name)
-        self.columns = standardise_all(self.header.names, name)
+        self._delimiter = DELIMITERS[written.delimiter]
+        self._encoding = encoding_of(first_bytes(path, name, HEADER_BYTES), written.encoding, name, said_by)
+        self.encoding = self._encoding.said
+        with open_bytes(path) as raw:
+            head = read_at_least(as_utf8(raw, self._encoding, name), HEADER_BYTES, name)
+        self.header = read_header(head, name, written, self.encoding, said_by)
+        self.originals = self.header.names
+        self.columns = names_of(self.originals, rename)
 
-    def chunks(self, numeric: frozenset[str]) -> Iterator[Chunk]:
+    def chunks(self, wanted: Sequence[str], kinds: Mapping[str, ColumnType]) -> Iterator[Chunk]:
         """Read the rows block by block."""
+        places = {column: self.columns.index(column) for column in wanted}
         line, row = self.header.lines + 1, 0
-        for block, records in self._blocks(_WholeRow(self.columns, numeric)):
-            yield self._chunk(block, records, line, row)
+        for block, records in self._blocks(_WholeRow(self.columns, kinds, self._delimiter)):
+            yield self._chunk(block, records, places, line, row)
             line += records.lines
             row += len(records.line) + len(records.faults)
 
     def _blocks(self, is_whole_row: Callable[[bytes], bool]) -> Iterator[tuple[bytes, Records]]:
         """Blocks of whole lines; a record that isn't complete stays for the next block."""
-        with open_bytes(self.path) as stream:
-            _skip(stream, self.header.end, self.name)
-            rest = b""
+        with open_bytes(self.path) as raw:
+            stream = as_utf8(raw, self._encoding, self.name)
+            rest = read_at_least(stream, self.header.end, self.name)[self.header.end :]
             while data := read_bytes(stream, self.block_bytes, self.name):
                 rest += data
                 if cut := _last_line_end(rest):
                     block = rest[:cut]
-                    records = split_records(block, final=False, is_whole_row=is_whole_row)
+                    records = self._split(block, is_whole_row, final=False)
                     yield block, records
                     rest = rest[records.consumed :]
                 elif len(rest) > MAXIMUM_LINE_BYTES:
                     raise _no_lines(self.name)
             if rest:
-                yield rest, split_records(rest, final=True, is_whole_row=is_whole_row)
+                yield rest, self._split(rest, is_whole_row, final=True)
 
-    def _chunk(self, block: bytes, records: Records, first_line: int, first_row: int) -> Chunk:
+    def _split(self, block: bytes, is_whole_row: Callable[[bytes], bool], *, final: bool) -> Records:
+        return split_records(block, final=final, is_whole_row=is_whole_row, delimiter=self._delimiter)
+
+    def _chunk(
+        self, block: bytes, records: Records, wanted: Mapping[str, int], first_line: int, first_row: int
+    ) -> Chunk:
         rows, fault_rows = _places(records, first_row)
-        columns, ragged = _parse(_without(block, records), len(self.columns))
-        if len(columns[0]) + len(ragged) != len(records.line):
+        cells, ragged = _Parser(len(self.columns), [*wanted.values()], self._delimiter).parse(
+            _without(block, records)
+        )
+        columns = dict(zip(wanted, cells, strict=True))
+        if len(cells[0]) + len(ragged) != len(records.line):
             raise InputError(
                 "the file's records can't be told apart",
                 where=f"{self.name} lines {first_line:,} to {first_line + records.lines:,}",
-                got=f"{len(columns[0]) + len(ragged):,} records one way, {len(records.line):,} the other",
+                got=f"{len(cells[0]) + len(ragged):,} records one way, {len(records.line):,} the other",
                 next_step="Save the file again as CSV UTF-8, with quotes doubled inside quoted cells",
             )
 
         def text(record: int) -> str:
-            return readable(block[records.start[record] : records.end[record]])
+            return readable(block[records.start[record] : records.end[record]], self.encoding)
 
         good = np.ones(len(records.line), np.bool_)
         good[list(ragged)] = False
@@ -103,28 +140,28 @@ class CsvFile:
         return Chunk(columns, rows[good], lines[good], lambda row: text(int(places[row])), unreadable)
 
     def _faulty(self, block: bytes, fault: Fault, first_line: int, row: int) -> Quarantined:
-        text = readable(block[fault.start : fault.end])
+        text = readable(block[fault.start : fault.end], self.encoding)
         return Quarantined(self.name, first_line + fault.line, row, fault.reason, None, text)
 
 
-def read_header(head: bytes, name: str) -> Header:
+def read_header(head: bytes, name: str, written: Csv, encoding: str, said_by: str) -> Header:
     """Read a CSV file's header out of its first bytes.
 
     Raises:
-        InputError: the file is empty, holds a header only, or isn't UTF-8 with commas.
+        InputError: the file is empty, holds a header only, or isn't written as the recipe says.
     """
-    _refuse_utf16(head, name)
-    offset = len(_BOM) if head.startswith(_BOM) else 0
+    offset = _offset(head, written.header_line, name, said_by)
     body = head[offset:]
     if not body.strip():
         raise InputError(
             "the file is empty", where=name, allowed="a header and rows", next_step="Fetch it again"
         )
-    records = split_records(body, final=True, is_whole_row=lambda _: False)
+    delimiter = DELIMITERS[written.delimiter]
+    records = split_records(body, final=True, is_whole_row=lambda _: False, delimiter=delimiter)
     if records.faults and (not len(records.line) or records.faults[0].line < records.line[0]):
         raise InputError(
             "the header's quotes are broken",
-            where=f"{name} line {records.faults[0].line + 1}",
+            where=f"{name} line {written.header_line + records.faults[0].line}",
             got=readable(body[records.faults[0].start : records.faults[0].end]),
             next_step="Close the quote in the header",
         )
@@ -136,47 +173,57 @@ def read_header(head: bytes, name: str) -> Header:
             allowed="at least one row",
             next_step="Fetch it again",
         )
-    return Header(_header_names(body[:end], name), offset + end, _count_lines(body[:end]))
+    names = _header_names(body[:end], name, delimiter, encoding, said_by)
+    if len(names) == 1:
+        _refuse_other_delimiters(names[0], name, written, said_by)
+    return Header(names, offset + end, _count_lines(head[: offset + end]))
 
 
-def _header_names(raw: bytes, name: str) -> tuple[str, ...]:
+def _offset(head: bytes, line: int, name: str, said_by: str) -> int:
+    """Where a line begins."""
+    offset = 0
+    for passed in range(1, line):
+        end = _LINE_END.search(head, offset)
+        if end is None:
+            raise InputError(
+                f"{said_by}.header_line is a line that isn't there",
+                where=name,
+                got=f"line {line}; the file has {passed}",
+                allowed=f"a line in the file's first {HEADER_BYTES >> 20} MiB",
+                next_step=f"Correct {said_by}.header_line in the recipe",
+            )
+        offset = end.end()
+    return offset
+
+
+def _header_names(raw: bytes, name: str, delimiter: bytes, encoding: str, said_by: str) -> tuple[str, ...]:
     try:
         text = raw.lstrip(b"\r\n").decode("utf-8")
     except UnicodeDecodeError:
         raise InputError(
-            "the header is not UTF-8", where=name, got=_printable(raw), next_step="Save the file as CSV UTF-8"
-        ) from None
-    names = tuple(next(csv.reader(io.StringIO(text, newline=""))))
-    if len(names) == 1:
-        _refuse_other_delimiters(names[0], name)
-    return names
-
-
-def _printable(raw: bytes) -> str:
-    """What a terminal can show: a binary file's first line holds control characters, too."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in readable(raw))
-
-
-def _refuse_utf16(head: bytes, name: str) -> None:
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in head[:4]:
-        raise InputError(
-            "the file is UTF-16 or UTF-32",
+            f"the header is not {encoding}",
             where=name,
-            got=f"first bytes {head[:4].hex(' ')}",
-            allowed="UTF-8, with or without a byte order mark",
-            next_step="Convert it: iconv -f UTF-16 -t UTF-8 FILE, or save as CSV UTF-8",
-        )
+            got=_printable(readable(raw, encoding)),
+            next_step=f"If the file is Latin-1 or Windows-1252, write {said_by}.encoding: cp1252; "
+            "or save it as CSV UTF-8",
+        ) from None
+    return tuple(next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter.decode())))
 
 
-def _refuse_other_delimiters(header: str, name: str) -> None:
-    for delimiter, spoken in _OTHER_DELIMITERS.items():
-        if delimiter in header:
+def _printable(text: str) -> str:
+    """What a terminal can show: a binary file's first line holds control characters, too."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def _refuse_other_delimiters(header: str, name: str, written: Csv, said_by: str) -> None:
+    for other, delimiter in DELIMITERS.items():
+        if delimiter.decode() in header:
             raise InputError(
-                f"the file seems to be separated by {spoken}",
+                f"the file seems to be separated by {_SPOKEN[other]}",
                 where=name,
                 got=repr(header),
-                allowed="commas between columns",
-                next_step="Save the file as CSV with commas",
+                allowed=f"{_SPOKEN[written.delimiter]} between columns, as {said_by}.delimiter says",
+                next_step=f"Write {said_by}.delimiter: {other} into the recipe",
             )
 
 
@@ -184,21 +231,16 @@ def _count_lines(raw: bytes) -> int:
     return raw.count(b"\n") + raw.count(b"\r") - raw.count(b"\r\n")
 
 
-def _skip(stream: Any, size: int, name: str) -> None:
-    while size:
-        size -= len(read_bytes(stream, size, name))
-
-
 def _last_line_end(data: bytes) -> int:
     """The byte after the last complete line; a return at the very end may have its newline to come."""
-    return data.rfind(b"\n") + 1 or data.rfind(b"\r", 0, max(len(data) - 1, 0)) + 1
+    return max(data.rfind(b"\n"), data.rfind(b"\r", 0, max(len(data) - 1, 0))) + 1
 
 
 def _no_lines(name: str) -> InputError:
     return InputError(
         f"a line is longer than {MAXIMUM_LINE_BYTES >> 20} MiB",
         where=name,
-        allowed="CSV or Parquet, gzip too",
+        allowed="CSV, packed with gzip or zstd too, or Parquet",
         next_step="See that the file is a CSV file",
     )
 
@@ -219,15 +261,52 @@ def _without(block: bytes, records: Records) -> bytes:
     return b"".join(block[start:end] for start, end in zip(edges[::2], edges[1::2], strict=True))
 
 
-def _parse(data: bytes, count: int) -> tuple[list[Any], dict[int, str]]:
-    """Cut records into fields of bytes; records with too few or too many come apart, by their place."""
-    if not data:
-        return [pa.array([], pa.binary()) for _ in range(count)], {}
-    if _is_utf8(data):
-        return _parse_as(data, count, "utf8")
-    # The parser gives up on a row that is both ragged and no UTF-8, because it can't show it. As latin-1 it can.
-    columns, ragged = _parse_as(data, count, "latin1")
-    return [_undo_latin1(column) for column in columns], ragged
+class _Parser:
+    """Cuts records into fields of bytes; records with too few or too many come apart, by their place."""
+
+    def __init__(self, count: int, wanted: Sequence[int], delimiter: bytes) -> None:
+        self.names = [str(place) for place in range(count)]
+        self.wanted = [str(place) for place in wanted]
+        self.delimiter = delimiter.decode()
+
+    def parse(self, data: bytes) -> tuple[list[Any], dict[int, str]]:
+        """The wanted columns of the records, and what is wrong with the ragged ones."""
+        if not data:
+            return [pa.array([], pa.binary()) for _ in self.wanted], {}
+        if _is_utf8(data):
+            return self._parse_as(data, "utf8")
+        # The parser gives up on a row that is both ragged and no UTF-8, because it can't show it. As latin-1 it can.
+        columns, ragged = self._parse_as(data, "latin1")
+        return [_undo_latin1(column) for column in columns], ragged
+
+    def _parse_as(self, data: bytes, encoding: str) -> tuple[list[Any], dict[int, str]]:
+        ragged: dict[int, str] = {}
+
+        def set_aside(row: Any) -> str:
+            # Row numbers are there because the parser runs in one thread.
+            ragged[row.number - 1] = (
+                f"ragged row: {row.actual_columns} fields, {row.expected_columns} columns"
+            )
+            return "skip"
+
+        # As latin-1 a byte becomes two at most, and the file stays one block.
+        block_size = 2 * len(data) + 1
+        table = pa_csv.read_csv(
+            pa.BufferReader(data),
+            read_options=pa_csv.ReadOptions(
+                use_threads=False, block_size=block_size, column_names=self.names, encoding=encoding
+            ),
+            parse_options=pa_csv.ParseOptions(
+                delimiter=self.delimiter, newlines_in_values=True, invalid_row_handler=set_aside
+            ),
+            convert_options=pa_csv.ConvertOptions(
+                check_utf8=False,
+                column_types=dict.fromkeys(self.wanted, pa.binary()),
+                include_columns=self.wanted,
+                strings_can_be_null=False,
+            ),
+        )
+        return [column.combine_chunks() for column in table.columns], ragged
 
 
 def _is_utf8(data: bytes) -> bool:
@@ -238,30 +317,6 @@ def _is_utf8(data: bytes) -> bool:
     return True
 
 
-def _parse_as(data: bytes, count: int, encoding: str) -> tuple[list[Any], dict[int, str]]:
-    ragged: dict[int, str] = {}
-
-    def set_aside(row: Any) -> str:
-        # Row numbers are there because the parser runs in one thread.
-        ragged[row.number - 1] = f"ragged row: {row.actual_columns} fields, {row.expected_columns} columns"
-        return "skip"
-
-    names = [str(position) for position in range(count)]
-    # As latin-1 a byte becomes two at most, and the file stays one block.
-    block_size = 2 * len(data) + 1
-    table = pa_csv.read_csv(
-        pa.BufferReader(data),
-        read_options=pa_csv.ReadOptions(
-            use_threads=False, block_size=block_size, column_names=names, encoding=encoding
-        ),
-        parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=set_aside),
-        convert_options=pa_csv.ConvertOptions(
-            check_utf8=False, column_types=dict.fromkeys(names, pa.binary()), strings_can_be_null=False
-        ),
-    )
-    return [column.combine_chunks() for column in table.columns], ragged
-
-
 def _undo_latin1(column: Any) -> Any:
     text = column.cast(pa.string())
     if pc.all(pc.string_is_ascii(text)).as_py():
@@ -270,17 +325,19 @@ def _undo_latin1(column: Any) -> Any:
 
 
 class _WholeRow:
-    """Whether a physical line alone is unmistakably a row: each column has a field, each number is one.
+    """Whether a physical line alone is unmistakably a row: each column has a field, each number and date is one.
 
     It tells a quoted cell with line breaks in it from an unclosed quote that swallowed rows up to a stray one.
     """
 
-    def __init__(self, columns: Sequence[str], numeric: frozenset[str]) -> None:
-        self.count = len(columns)
-        self.numbers = [place for place, column in enumerate(columns) if column in numeric]
+    def __init__(self, columns: Sequence[str], kinds: Mapping[str, ColumnType], delimiter: bytes) -> None:
+        self.count, self.delimiter = len(columns), delimiter
+        self.looks: list[tuple[int, Looks]] = [
+            (place, looks_like(kinds[column])) for place, column in enumerate(columns) if column in kinds
+        ]
 
     def __call__(self, line: bytes) -> bool:
-        fields = line.split(b",")
-        if not self.numbers or len(fields) != self.count:
+        fields = line.split(self.delimiter)
+        if not self.looks or len(fields) != self.count:
             return False
-        return all(_NUMBER.fullmatch(fields[place]) for place in self.numbers)
+        return all(looks(fields[place].strip(b' "\r\n')) for place, looks in self.looks)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sluice.contract.errors import InputError
 from sluice.ingest.csv_file import CsvFile
 from sluice.ingest.parquet_file import ParquetFile
-from sluice.ingest.source import SourceFile, first_bytes
+from sluice.ingest.source import SourceFile, first_bytes, is_packed
+from sluice.recipe.model import Csv
 
 SHOWN_FILES = 20
 
@@ -70,8 +71,17 @@ def _listing(folder: pathlib.Path) -> str:
     return "a folder with " + ", ".join(names[:SHOWN_FILES]) + more
 
 
-def open_source(folder: pathlib.Path, path: pathlib.Path) -> SourceFile:
+def open_source(
+    folder: pathlib.Path, path: pathlib.Path, written: Csv, rename: Mapping[str, str], said_by: str
+) -> SourceFile:
     """Open a file as what its first bytes say it is, whatever its name.
+
+    Args:
+        folder: the data folder.
+        path: the file.
+        written: how it is written if it is CSV.
+        rename: the recipe's other names for its columns.
+        said_by: where the recipe says how it is written, for messages.
 
     Raises:
         InputError: it is empty, no table, or its header is wrong.
@@ -79,12 +89,17 @@ def open_source(folder: pathlib.Path, path: pathlib.Path) -> SourceFile:
     name = path.relative_to(folder).as_posix()
     head = first_bytes(path, name, 4)
     if head == b"PAR1":
-        return ParquetFile(path, name)
+        if is_packed(path):
+            raise _refusal(
+                "the file is Parquet, packed once more", name, "Unpack it; Parquet is packed inside"
+            )
+        return ParquetFile(path, name, rename)
     if head.startswith(b"PK\x03\x04"):
-        raise InputError(
-            "the file is a zip archive or a spreadsheet",
-            where=name,
-            allowed="CSV or Parquet, gzip too",
-            next_step="Unpack it, or save the sheet as CSV UTF-8",
-        )
-    return CsvFile(path, name)
+        what = "the file is a zip archive or a spreadsheet"
+        raise _refusal(what, name, "Unpack it, or save the sheet as CSV UTF-8")
+    return CsvFile(path, name, written, rename, said_by)
+
+
+def _refusal(what: str, name: str, next_step: str) -> InputError:
+    allowed = "CSV, packed with gzip or zstd too, or Parquet"
+    return InputError(what, where=name, allowed=allowed, next_step=next_step)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sluice.contract.errors import InputError
-from sluice.ingest.account import EXAMPLE_VALUES, MergeCount, add_examples
+from sluice.ingest.account import MergeCount
 from sluice.ingest.files import open_source, resolve
-from sluice.ingest.names import require_columns
+from sluice.ingest.names import refuse_ambiguous, require_columns
 from sluice.ingest.problems import Problems
 from sluice.ingest.quarantine import Quarantined
 from sluice.ingest.source import SourceFile
-from sluice.ingest.values import to_numbers, to_text
-from sluice.recipe.model import Merge
+from sluice.ingest.typed import parse
+from sluice.ingest.values import to_text
+from sluice.recipe.model import ColumnType, Merge
 
 SHOWN_KEYS = 10
 SHOWN_ROWS = 3
@@ -42,19 +43,25 @@ class MergeList:
             self.file, len(self.keys), duplicated=dict(self.duplicated), blank_keys=self.blank_keys
         )
 
-    def look_up(self, keys: Any, count: MergeCount) -> tuple[dict[str, Any], Any]:
-        """The list's columns for the rows' keys, and which rows are matched."""
+    def look_up(self, keys: Any, file: str, rows: Any, count: MergeCount) -> tuple[dict[str, Any], Any]:
+        """The list's columns for the keys of a file's rows, and which rows are matched."""
         place = pc.index_in(keys, value_set=self.keys, skip_nulls=True)
         matched = pc.is_valid(place)
-        unmatched = keys.filter(pc.invert(matched))
-        count.unmatched += len(unmatched)
-        if len(unmatched) and len(count.unmatched_examples) < EXAMPLE_VALUES:
-            add_examples(count.unmatched_examples, pc.unique(pc.fill_null(unmatched, BLANK_KEY)).to_pylist())
+        if place.null_count:
+            unmatched = pc.invert(matched)
+            values = pc.fill_null(keys.filter(unmatched), BLANK_KEY)
+            count.unmatched += len(values)
+            count.unmatched_examples.see(values, file, rows.filter(unmatched).to_numpy())
         return {name: column.take(place) for name, column in self.columns.items()}, matched
 
 
-def read_list(folder: pathlib.Path, merge: Merge, numeric: frozenset[str]) -> MergeList:
+def read_list(folder: pathlib.Path, merge: Merge, kinds: Mapping[str, ColumnType]) -> MergeList:
     """Read the list.
+
+    Args:
+        folder: the data folder.
+        merge: the recipe's section.
+        kinds: what the columns that come parsed hold.
 
     Raises:
         InputError: a column is missing, a row can't be read, or a key stands there twice and that is refused.
@@ -68,25 +75,25 @@ def read_list(folder: pathlib.Path, merge: Merge, numeric: frozenset[str]) -> Me
             allowed="one list",
             next_step="Name the list's file in full",
         )
-    source = open_source(folder, paths[0])
+    source = open_source(folder, paths[0], merge.csv, {}, "data.merge.csv")
     key = merge.list_key or merge.key
     wanted = [(key, "data.merge.list_key" if merge.list_key else "data.merge.key")]
     wanted += [(column, "data.merge.columns") for column in merge.columns]
     require_columns(source.columns, wanted, where=source.name)
-    table = _read(source, key, merge.columns, numeric)
+    refuse_ambiguous(source, {column for column, _ in wanted})
+    table = _read(source, key, merge.columns, kinds)
     return _each_key_once(table, source.name, key, merge)
 
 
-def _read(source: SourceFile, key: str, columns: Sequence[str], numeric: frozenset[str]) -> Any:
+def _read(source: SourceFile, key: str, columns: Sequence[str], kinds: Mapping[str, ColumnType]) -> Any:
     """The list's key (as ``key``) and its columns (as ``column NAME``)."""
     batches, refused = [], []
-    for chunk in source.chunks(numeric):
+    for chunk in source.chunks([key, *(name for name in columns if name != key)], kinds):
         problems = Problems(source.name, chunk)
-        cells = dict(zip(source.columns, chunk.columns, strict=True))
-        arrays = {"key": to_text(cells[key], problems.of(key))}
+        arrays = {"key": to_text(chunk.columns[key], problems.of(key), source.encoding)}
         for name in columns:
-            text = to_text(cells[name], problems.of(name))
-            arrays["column " + name] = to_numbers(text, problems.of(name)) if name in numeric else text
+            text = to_text(chunk.columns[name], problems.of(name), source.encoding)
+            arrays["column " + name] = parse(text, kinds[name], problems.of(name)) if name in kinds else text
         batches.append(pa.record_batch(arrays))
         refused += problems.rows()
     _refuse(refused, source.name)

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 import pyarrow as pa
 
 MAXIMUM_TEXT = 10_000
+UTF16 = "UTF-16"
+"""What messages call the encoding whose wrong pieces are two bytes long."""
 
 QUARANTINE_SCHEMA = pa.schema(
     [
@@ -57,9 +59,25 @@ def as_batch(rows: Sequence[Quarantined]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pylist([asdict(row) for row in rows], schema=QUARANTINE_SCHEMA)
 
 
-def readable(raw: bytes) -> str:
+def readable(raw: bytes, encoding: str = "UTF-8") -> str:
     """A row's bytes as text that shows each wrong byte, cut off where it gets out of hand."""
-    return shorten(raw.rstrip(b"\r\n").decode("utf-8", "backslashreplace"))
+    text = raw.rstrip(b"\r\n")
+    if encoding == UTF16:
+        text = text.decode("utf-8", "surrogatepass").encode("utf-8", "backslashreplace")
+    return shorten(text.decode("utf-8", "backslashreplace"))
+
+
+def wrong_byte(raw: bytes, encoding: str = "UTF-8") -> str:
+    """What is wrong with bytes that are no UTF-8, or come from another encoding and were none there."""
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start][-20:].decode("utf-8", "ignore")
+        wrong = f"0x{raw[error.start]:02x}"
+        if encoding == UTF16:
+            wrong = f"0x{ord(raw[error.start : error.start + 3].decode('utf-8', 'surrogatepass')):04x}"
+        return f"{wrong} is not {encoding}, after {before!r}"
+    raise AssertionError("only called for bytes that are no UTF-8")
 
 
 def shorten(text: str) -> str:

@@ -1,26 +1,41 @@
-"""The recipe's raw files as one table: opened by headers, streamed in batches, every row accounted for."""
+"""The recipe's raw files as one table: opened by headers, streamed in batches, every row accounted for.
+
+A row goes its way in this order: columns renamed, cells as text, columns derived and recoded, cells parsed as
+`data.types` says, the list merged, rows kept or dropped.
+"""
 
 from __future__ import annotations
 
 import pathlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from sluice.contract.errors import InputError
-from sluice.ingest.account import UNMATCHED_KEY, Account, DerivedCount
-from sluice.ingest.derive import count_missed, derive, see_that_it_compiles
+from sluice.ingest.account import (
+    NOT_KEPT,
+    UNMATCHED_KEY,
+    Account,
+    DerivedCount,
+    NulledCount,
+    RecodedCount,
+    Unmatched,
+)
+from sluice.ingest.derive import derive, recode
 from sluice.ingest.files import open_source, resolve
 from sluice.ingest.merge import MergeList, read_list
 from sluice.ingest.names import require_columns
+from sluice.ingest.plan import Plan
 from sluice.ingest.problems import Problems
 from sluice.ingest.quarantine import as_batch
 from sluice.ingest.source import Chunk, SourceFile
-from sluice.ingest.values import is_number, to_numbers, to_text
-from sluice.recipe.model import Data
-from sluice.recipe.names import standardise
+from sluice.ingest.typed import is_date, parse
+from sluice.ingest.values import is_number, to_text
+from sluice.recipe.model import Columns, ColumnType, Data
 
 # No standardised name begins with an underscore, so no raw column can be called so.
 SOURCE_FILE = "_source_file"
@@ -30,54 +45,70 @@ Sink = Callable[[Any], None]
 """Takes quarantined rows as a record batch of QUARANTINE_SCHEMA."""
 
 
-def open_raw(folder: pathlib.Path, data: Data, numeric: Collection[str] = ()) -> RawTable:
+def open_raw(
+    folder: pathlib.Path, data: Data, columns: Columns | None = None, *, only: Collection[str] | None = None
+) -> RawTable:
     """Open the files that a recipe names; read their headers, and the list to merge.
 
     Args:
         folder: the data folder.
         data: the recipe's section.
-        numeric: the columns that hold numbers.
+        columns: the recipe's section of roles. The table has the columns that either section names, and no file needs
+            any other; without it, the table has all columns that all files share.
+        only: the files to read, by their names in ``RawTable.files``; all if not given. The table is the same, its
+            rows are those of these files, and several readers' accounts can be merged.
 
     Raises:
         InputError: a file or a column is missing or wrong.
     """
-    sources = [open_source(folder, path) for path in resolve(folder, data.files, "data.files")]
-    _refuse_different_columns(sources)
-    merged = read_list(folder, data.merge, frozenset(numeric)) if data.merge else None
-    return RawTable(folder, data, sources, merged, frozenset(numeric))
+    plan = Plan(data, columns)
+    sources = [
+        open_source(folder, path, data.csv, data.rename, "data.csv")
+        for path in resolve(folder, data.files, "data.files")
+    ]
+    own = plan.own_columns(sources, folder)
+    merged = read_list(folder, data.merge, plan.parsed) if data.merge else None
+    unknown = set(only or ()) - {source.name for source in sources}
+    if unknown:
+        raise ValueError(f"no such files: {', '.join(sorted(unknown))}")
+    return RawTable(plan, own, sources, merged, {source.name for source in sources} if only is None else only)
+
+
+class Missed(NamedTuple):
+    """The rows of a chunk that a rule has no answer for."""
+
+    tally: Unmatched
+    values: Any
+    rows: Any
+    """One flag per row."""
 
 
 class RawTable:
     """Raw files as one table. Built by `open_raw`."""
 
     files: tuple[str, ...]
-    """The files, relative to the data folder."""
+    """All files that the recipe means, relative to the data folder, in their order."""
     columns: tuple[str, ...]
-    """Standardised names: the files' own, in the first file's order, then derived and merged ones."""
+    """The recipe's names: the files' own columns, in the first file's order, then derived, recoded and merged ones."""
 
     def __init__(
         self,
-        folder: pathlib.Path,
-        data: Data,
+        plan: Plan,
+        own: tuple[str, ...],
         sources: Sequence[SourceFile],
         merged: MergeList | None,
-        numeric: frozenset[str],
+        only: Collection[str],
     ) -> None:
-        self._folder, self._data, self._sources, self._merged, self._numeric = (
-            folder,
-            data,
-            sources,
-            merged,
-            numeric,
-        )
+        self._plan, self._data, self._own, self._merged = plan, plan.data, own, merged
+        self._sources = [source for source in sources if source.name in only]
         self._account: Account | None = None
         self.files = tuple(source.name for source in sources)
-        self.columns = _columns(sources[0].columns, data, folder)
+        self.columns = (*own, *plan.made)
 
-    @property
+    @cached_property
     def schema(self) -> Any:
         """The schema of every batch."""
-        fields = [(name, pa.float64() if name in self._numeric else pa.string()) for name in self.columns]
+        fields = [(name, self._plan.type_of(name)) for name in self.columns]
         return pa.schema([*fields, (SOURCE_FILE, pa.string()), (SOURCE_ROW, pa.int64())])
 
     @property
@@ -104,14 +135,13 @@ class RawTable:
             on_quarantine: takes the rows that can't be read, as batches of QUARANTINE_SCHEMA.
 
         Raises:
-            InputError: a file is damaged, or a numeric column is missing.
+            InputError: a file is damaged.
         """
-        self.require([(name, "columns.numeric") for name in sorted(self._numeric)])
         self._account = None
         account = self._new_account()
         for source in self._sources:
             account.rows_by_file[source.name] = 0
-            for chunk in source.chunks(self._numeric):
+            for chunk in source.chunks(self._own, self._plan.kinds):
                 problems = Problems(source.name, chunk)
                 batch = self._batch(source, chunk, problems, account)
                 self._count(source, chunk, problems, account, on_quarantine)
@@ -123,8 +153,13 @@ class RawTable:
         self._account = account
 
     def _new_account(self) -> Account:
-        derived = [DerivedCount(rule.source, rule.columns) for rule in self._data.derive]
-        return Account(derived=derived, merge=self._merged.new_count() if self._merged else None)
+        nulled = [name for name, kind in self._plan.kinds.items() if kind.unparsed == "null"]
+        return Account(
+            derived=[DerivedCount(rule.source, rule.columns) for rule in self._data.derive],
+            recoded=[RecodedCount(rule.source, rule.to) for rule in self._data.recode],
+            nulled={name: NulledCount() for name in nulled},
+            merge=self._merged.new_count() if self._merged else None,
+        )
 
     def _count(
         self, source: SourceFile, chunk: Chunk, problems: Problems, account: Account, sink: Sink | None
@@ -138,106 +173,146 @@ class RawTable:
             sink(as_batch(unreadable))
 
     def _batch(self, source: SourceFile, chunk: Chunk, problems: Problems, account: Account) -> Any:
-        """The rows of a chunk that are kept, with derived and merged columns."""
-        cells = dict(zip(source.columns, chunk.columns, strict=True))
+        """The rows of a chunk that are kept, with all columns."""
         text = {
-            name: to_text(cells[name], problems.of(name))
-            for name in cells
-            if self._is_text(name, cells[name])
+            name: to_text(column, problems.of(name), source.encoding)
+            for name, column in chunk.columns.items()
+            if self._is_text(name, column)
         }
-        missed = self._derive(text)
-        values = {**text, **self._numbers(cells, text, problems)}
+        missed = self._make(text, account)
+        values = self._parse(chunk.columns, text, problems, account, missed)
         values[SOURCE_FILE] = pa.repeat(pa.scalar(source.name, pa.string()), len(chunk.rows))
         values[SOURCE_ROW] = pa.array(chunk.rows)
         good = problems.good()
+        for count, column, rows in missed:
+            _see(count, column, rows, good, source.name, chunk.rows)
         if good is not None:
-            mask = pa.array(good)
-            values, text = _filter(values, mask), _filter(text, mask)
-            missed = [each.filter(mask) for each in missed]
-        for rule, each, count in zip(self._data.derive, missed, account.derived, strict=True):
-            count_missed(text[rule.source], each, count)
-        values = self._merge(values, text, account)
+            values, text = _filter(values, pa.array(good)), _filter(text, pa.array(good))
+        values = self._keep(*self._merge(values, text, source.name, account), account)
         schema = self.schema
         return pa.record_batch([values[name] for name in schema.names], schema=schema)
 
     def _is_text(self, name: str, column: Any) -> bool:
-        """Whether a column is needed as text; one of numbers is so only where it is a key or cut from."""
-        used = {rule.source for rule in self._data.derive} | (
-            {self._data.merge.key} if self._data.merge else set()
+        """Whether a column is needed as text; a Parquet column of numbers or dates may be so as them only."""
+        return (
+            name not in self._plan.parsed
+            or name in self._needed_as_text
+            or not (is_number(column.type) or is_date(column.type))
         )
-        return name in used or name not in self._numeric or not is_number(column.type)
 
-    def _derive(self, text: dict[str, Any]) -> list[Any]:
-        missed = []
-        for rule in self._data.derive:
-            new, unmatched = derive(text[rule.source], rule)
+    @cached_property
+    def _needed_as_text(self) -> set[str]:
+        rules = [rule.source for rule in self._data.derive] + [rule.source for rule in self._data.recode]
+        return {*rules, *self._data.keep, *([self._data.merge.key] if self._data.merge else [])}
+
+    def _make(self, text: dict[str, Any], account: Account) -> list[Missed]:
+        """Add derived and recoded columns."""
+        missed: list[Missed] = []
+        for rule, count in zip(self._data.derive, account.derived, strict=True):
+            new, rows = derive(text[rule.source], rule)
+            missed.append(Missed(count, text[rule.source], rows))
             text.update(new)
-            missed.append(unmatched)
+        for recoding, recoded in zip(self._data.recode, account.recoded, strict=True):
+            new, rows = recode(text[recoding.source], recoding)
+            missed.append(Missed(recoded, text[recoding.source], rows))
+            text.update(new)
         return missed
 
-    def _numbers(
-        self, cells: Mapping[str, Any], text: Mapping[str, Any], problems: Problems
+    def _parse(
+        self,
+        cells: Mapping[str, Any],
+        text: Mapping[str, Any],
+        problems: Problems,
+        account: Account,
+        missed: list[Missed],
     ) -> dict[str, Any]:
-        numbers = {}
-        for name in self.columns:
-            if name in self._numeric and (name in cells or name in text):
-                column = cells[name] if name in cells and is_number(cells[name].type) else text[name]
-                numbers[name] = to_numbers(column, problems.of(name))
-        return numbers
+        """All columns as they leave: parsed, or the text of cells that could be parsed."""
+        values = dict(text)
+        for name, kind in self._plan.kinds.items():
+            if name not in cells and name not in text:
+                continue  # a column of the list, which was parsed when the list was read
+            column = text[name] if name in text and not _is_typed(cells.get(name), kind) else cells[name]
+            report = problems.of(name)
+            unparsed = _Unparsed(len(column))
+            parsed = parse(column, kind, unparsed.add if kind.unparsed == "null" else report)
+            if name in self._plan.parsed:
+                values[name] = parsed
+            elif unparsed.any:
+                values[name] = pc.if_else(unparsed.rows, pa.scalar(None, pa.string()), text[name])
+            if unparsed.any:
+                missed.append(Missed(account.nulled[name], column.cast(pa.string()), unparsed.rows))
+        return values
 
-    def _merge(self, values: dict[str, Any], text: Mapping[str, Any], account: Account) -> dict[str, Any]:
-        if self._merged is None or self._data.merge is None or account.merge is None:
-            return values
-        new, matched = self._merged.look_up(text[self._data.merge.key], account.merge)
+    def _merge(
+        self, values: dict[str, Any], text: Mapping[str, Any], file: str, account: Account
+    ) -> tuple[dict[str, Any], Mapping[str, Any]]:
+        """Add the list's columns; drop what it doesn't know where the recipe says so."""
+        merge = self._data.merge
+        if self._merged is None or merge is None or account.merge is None:
+            return values, text
+        new, matched = self._merged.look_up(text[merge.key], file, values[SOURCE_ROW], account.merge)
         values = {**values, **new}
-        if self._data.merge.unmatched == "keep":
-            return values
-        account.dropped[UNMATCHED_KEY] += len(matched) - pc.sum(matched, min_count=0).as_py()
-        return _filter(values, matched)
+        if merge.unmatched == "keep":
+            return values, text
+        return _dropped(UNMATCHED_KEY, values, text, matched, account)
+
+    def _keep(self, values: dict[str, Any], text: Mapping[str, Any], account: Account) -> dict[str, Any]:
+        """Drop the rows that the recipe doesn't want."""
+        for name, kept in self._data.keep.items():
+            column = text[name] if name in text else values[name].cast(pa.string())
+            wanted = pc.is_in(column, value_set=pa.array(kept, pa.string()))
+            values, text = _dropped(NOT_KEPT, values, text, wanted, account)
+        return values
+
+
+class _Unparsed:
+    """Collects the rows whose cell becomes null."""
+
+    def __init__(self, rows: int) -> None:
+        self._flags = np.zeros(rows, np.bool_)
+        self.any = False
+
+    @property
+    def rows(self) -> Any:
+        return pa.array(self._flags)
+
+    def add(self, rows: NDArray[np.int64], _why: Callable[[int], str]) -> None:
+        self.any = True
+        self._flags[rows] = True
+
+
+def _is_typed(column: Any, kind: ColumnType) -> bool:
+    """Whether a file's column needs no parsing."""
+    if column is None:
+        return False
+    return is_date(column.type) if kind.type == "date" else is_number(column.type)
+
+
+def _see(
+    count: Unmatched,
+    values: Any,
+    flags: Any,
+    good: NDArray[np.bool_] | None,
+    file: str,
+    rows: NDArray[np.int64],
+) -> None:
+    """Count the rows that a rule has no answer for, but for those that are quarantined."""
+    seen = flags.to_numpy(zero_copy_only=False)
+    places = np.flatnonzero(seen if good is None else seen & good)
+    if len(places):
+        count.see(values.take(pa.array(places)), file, rows[places])
+
+
+def _dropped(
+    rule: str, values: Mapping[str, Any], text: Mapping[str, Any], kept: Any, account: Account
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The rows that a rule keeps."""
+    rows = len(kept) - pc.sum(kept, min_count=0).as_py()
+    account.drop(rule, rows)
+    if not rows:
+        return dict(values), dict(text)
+    return _filter(values, kept), _filter(text, kept)
 
 
 def _filter(columns: Mapping[str, Any], mask: Any) -> dict[str, Any]:
     return {name: column.filter(mask) for name, column in columns.items()}
-
-
-def _refuse_different_columns(sources: Sequence[SourceFile]) -> None:
-    first = sources[0]
-    for other in sources[1:]:
-        here = [name for name in first.columns if name not in other.columns]
-        there = [name for name in other.columns if name not in first.columns]
-        if here or there:
-            only = [f"only {first.name} has {', '.join(here)}"] if here else []
-            only += [f"only {other.name} has {', '.join(there)}"] if there else []
-            raise InputError(
-                "two files that should be one table have different columns",
-                where=f"{first.name} and {other.name}",
-                got="; ".join(only),
-                allowed="the same columns in each file, in any order",
-                next_step="Correct the files, or name only those that belong together in data.files",
-            )
-
-
-def _columns(own: Sequence[str], data: Data, folder: pathlib.Path) -> tuple[str, ...]:
-    """All columns: the files' own, derived, merged. What a rule uses must be there, what it adds must not."""
-    columns = list(own)
-    for rule in data.derive:
-        require_columns(columns, [(rule.source, "data.derive.from")], where=folder)
-        see_that_it_compiles(rule)
-        _add(columns, rule.columns, "data.derive", folder)
-    if data.merge:
-        require_columns(columns, [(data.merge.key, "data.merge.key")], where=folder)
-        _add(columns, data.merge.columns, "data.merge.columns", folder)
-    return tuple(columns)
-
-
-def _add(columns: list[str], new: Sequence[str], said_by: str, folder: pathlib.Path) -> None:
-    for name in new:
-        if name in columns or standardise(name) != name:
-            raise InputError(
-                f"{said_by} can't add the column {name!r}",
-                where=folder,
-                got="a column of this name is there already" if name in columns else "no standardised name",
-                allowed="a new name in lower case, with letters, digits and single underscores",
-                next_step="Choose another name in the recipe",
-            )
-        columns.append(name)

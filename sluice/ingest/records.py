@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +21,8 @@ MAXIMUM_RECORD_LINES = 1_000
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-_COMMA, _NEWLINE, _RETURN, _QUOTE = b',\n\r"'
-_EDGE: Bools = np.isin(np.arange(256), [_COMMA, _NEWLINE, _RETURN, _QUOTE])
+_NEWLINE, _RETURN, _QUOTE = b'\n\r"'
 _QUOTED = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
-_UNQUOTED = re.compile(rb"[^,\r\n]*+")
 _OPEN = "unclosed quote"
 _STRAY = "stray quote: text follows a closing quote, or a quote is opened and not closed"
 
@@ -52,23 +51,39 @@ class Records:
     """Physical lines dealt with."""
 
 
-def split_records(block: bytes, *, final: bool, is_whole_row: Callable[[bytes], bool]) -> Records:
+@cache
+def _edges(delimiter: bytes) -> Bools:
+    """Which bytes may stand beside a cell's quotes."""
+    return np.isin(np.arange(256), [delimiter[0], _NEWLINE, _RETURN, _QUOTE])
+
+
+@cache
+def _unquoted(delimiter: bytes) -> re.Pattern[bytes]:
+    return re.compile(b"[^" + re.escape(delimiter) + rb"\r\n]*+")
+
+
+def split_records(
+    block: bytes, *, final: bool, is_whole_row: Callable[[bytes], bool], delimiter: bytes = b","
+) -> Records:
     """Find the records of a block.
 
     Args:
         block: bytes that begin with a record and end with a line's end or, where final, with the file's.
         final: whether the file ends here.
         is_whole_row: says whether a physical line, read alone, is unmistakably a row.
+        delimiter: the byte between two cells.
     """
-    return _Splitter(block, final, is_whole_row).split()
+    return _Splitter(block, final, is_whole_row, delimiter).split()
 
 
 class _Splitter:
-    def __init__(self, block: bytes, final: bool, is_whole_row: Callable[[bytes], bool]) -> None:
-        self.block, self.final, self.is_whole_row = block, final, is_whole_row
+    def __init__(
+        self, block: bytes, final: bool, is_whole_row: Callable[[bytes], bool], delimiter: bytes
+    ) -> None:
+        self.block, self.final, self.is_whole_row, self.delimiter = block, final, is_whole_row, delimiter
         data = np.frombuffer(block, np.uint8)
         self.starts, self.ends, blank = _lines(data)
-        self.plain = _plain(data, self.ends)
+        self.plain = _plain(data, self.ends, _edges(delimiter))
         self.begins = ~blank
         self.record_ends = self.ends.copy()
         self.faults: list[Fault] = []
@@ -85,7 +100,7 @@ class _Splitter:
     def _take(self, index: int) -> int:
         """Read the record that starts on a line; give the line after it, or the same line if it isn't complete."""
         start = int(self.starts[index])
-        end, broken = _scan(self.block, start)
+        end, broken = _scan(self.block, start, self.delimiter)
         last = int(np.searchsorted(self.ends, end))
         too_long = _too_long(end - start, last - index + 1)
         if broken == _OPEN and not self.final and not too_long:
@@ -130,7 +145,7 @@ def _lines(data: NDArray[np.uint8]) -> tuple[Ints, Ints, Bools]:
     return starts, ends, (first == _NEWLINE) | (first == _RETURN)
 
 
-def _plain(data: NDArray[np.uint8], ends: Ints) -> Bools:
+def _plain(data: NDArray[np.uint8], ends: Ints, edge: Bools) -> Bools:
     """Lines whose every quote opens at a field's start, closes at a field's end or is one of a doubled pair."""
     plain = np.ones(len(ends), np.bool_)
     quotes = np.flatnonzero(data == _QUOTE)
@@ -138,27 +153,28 @@ def _plain(data: NDArray[np.uint8], ends: Ints) -> Bools:
         return plain
     line = np.searchsorted(ends, quotes, side="right")
     ordinal = np.arange(len(quotes)) - np.searchsorted(line, line)
-    before = _EDGE[data[np.maximum(quotes - 1, 0)]] | (quotes == 0)
-    after = _EDGE[data[np.minimum(quotes + 1, len(data) - 1)]]
+    before = edge[data[np.maximum(quotes - 1, 0)]] | (quotes == 0)
+    after = edge[data[np.minimum(quotes + 1, len(data) - 1)]]
     plain[line[~np.where(ordinal % 2 == 0, before, after)]] = False
     plain &= np.bincount(line, minlength=len(ends)) % 2 == 0
     return plain
 
 
-def _scan(block: bytes, position: int) -> tuple[int, str | None]:
+def _scan(block: bytes, position: int, delimiter: bytes) -> tuple[int, str | None]:
     """Where the record's text ends (before its line end), and what is wrong with its quotes."""
+    cell, between = _unquoted(delimiter), delimiter[0]
     while True:
         if block.startswith(b'"', position):
             quoted = _QUOTED.match(block, position)
             if quoted is None:
                 return len(block), _OPEN
             position = quoted.end()
-            if position < len(block) and block[position] not in (_COMMA, _NEWLINE, _RETURN):
+            if position < len(block) and block[position] not in (between, _NEWLINE, _RETURN):
                 return position, _STRAY
         else:
-            unquoted = _UNQUOTED.match(block, position)
+            unquoted = cell.match(block, position)
             position = unquoted.end() if unquoted else position
-        if position >= len(block) or block[position] != _COMMA:
+        if position >= len(block) or block[position] != between:
             return position, None
         position += 1
 

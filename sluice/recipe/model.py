@@ -14,6 +14,7 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 SHA256_PATTERN = r"^[0-9a-f]{64}$"
 EXPECTATION_PATTERN = r"^expect_[a-z0-9_]+$"
 SAID_PATTERN = r"\S"
+CURRENCY_PATTERN = r"^[^\d\s()+-]([^\d()+-]*[^\d\s()+-])?$"
 DATE_PATTERN = r"^\d{4}-\d{2}-\d{2}$"
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Column = Annotated[str, Field(min_length=1)]
@@ -61,23 +62,6 @@ class Derive(Strict):
         return tuple(re.compile(self.pattern).groupindex)
 
 
-class Merge(Strict):
-    """A list (of categories, say) whose columns are added to the rows by a key."""
-
-    file: FileName
-    """The list's file, relative to the data folder: CSV or Parquet, gzip too."""
-    key: Column
-    """The rows' column that holds the key."""
-    list_key: Column | None = None
-    """The list's column that holds the key; the same name as `key` if not given."""
-    columns: tuple[Column, ...] = Field(min_length=1)
-    """The list's columns to add."""
-    unmatched: Literal["keep", "drop"] = "drop"
-    """What becomes of a row whose key is not in the list: kept with nulls, or dropped by the rule `unmatched_key`. Counted either way."""
-    duplicates: Literal["refuse", "first"] = "refuse"
-    """What to do when the list has a key twice: refuse the list, or take the first of them. Counted either way; rows are never multiplied."""
-
-
 class Csv(Strict):
     """How the CSV files are written; what a file's first bytes say (gzip, zstd, a byte order mark) needs no word."""
 
@@ -87,6 +71,25 @@ class Csv(Strict):
     """What stands between two cells."""
     header_line: PositiveInt = 1
     """The physical line that the header is on; the lines before it are passed over."""
+
+
+class Merge(Strict):
+    """A list (of categories, say) whose columns are added to the rows by a key."""
+
+    file: FileName
+    """The list's file, relative to the data folder: CSV, packed with gzip or zstd too, or Parquet."""
+    key: Column
+    """The rows' column that holds the key."""
+    list_key: Column | None = None
+    """The list's column that holds the key; the same name as `key` if not given."""
+    columns: tuple[Column, ...] = Field(min_length=1)
+    """The list's columns to add."""
+    csv: Csv = Csv()
+    """How the list is written if it is CSV; `data.csv` is about the rows' files only."""
+    unmatched: Literal["keep", "drop"] = "drop"
+    """What becomes of a row whose key is not in the list: kept with nulls, or dropped by the rule `unmatched_key`. Counted either way."""
+    duplicates: Literal["refuse", "first"] = "refuse"
+    """What to do when the list has a key twice: refuse the list, or take the first of them. Counted either way; rows are never multiplied."""
 
 
 class ColumnType(Strict):
@@ -100,7 +103,7 @@ class ColumnType(Strict):
     """The decimal sign of numbers."""
     thousands: Literal[",", ".", " ", "'"] | None = None
     """What groups a number's digits by thousands; none if nothing does."""
-    currency: tuple[Annotated[str, Field(pattern=SAID_PATTERN)], ...] = ()
+    currency: tuple[Annotated[str, Field(pattern=CURRENCY_PATTERN)], ...] = ()
     """Signs or codes that may stand before or after a number and are taken off: `£`, `EUR`."""
     parentheses: bool = False
     """Whether a number in parentheses is negative, as ledgers have it."""
@@ -118,14 +121,14 @@ class Recode(Strict):
     to: Column
     """The new column."""
     values: dict[str, str] = Field(min_length=1)
-    """Each value and what becomes of it. Any other value gives a null, and is counted."""
+    """Each value as it is written, and what becomes of it. Any other value gives a null, and is counted."""
 
 
 class Data(Strict):
     """Where the rows come from."""
 
     files: tuple[FileName, ...] = Field(min_length=1)
-    """File names or globs relative to the data folder: CSV or Parquet, packed with gzip or zstd too. Together they are one table."""
+    """File names or globs relative to the data folder: CSV, packed with gzip or zstd too, or Parquet. Together they are one table of the columns that the recipe uses."""
     csv: Csv = Csv()
     rename: dict[Column, Column] = Field(default={})
     """Names for columns that a file calls otherwise: the name there (standardised) and the name to take. Not every file needs to have it."""
@@ -136,7 +139,7 @@ class Data(Strict):
     recode: tuple[Recode, ...] = ()
     """New columns made of other columns' values, one by one."""
     keep: dict[Column, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default={})
-    """Only rows whose column has one of these values are kept; the others are dropped by the rule `not_kept`."""
+    """Only rows whose column has one of these values, as they are written, are kept; the others are dropped by the rule `not_kept`."""
     merge: Merge | None = None
     """A list merged onto the rows by a key."""
     quarantine_limit: Fraction = 0.0

@@ -22,6 +22,7 @@ PATTERNS = {
     model.NAME_PATTERN: "1 to 63 letters, digits, dots, dashes and underscores, the first a letter or digit",
     model.SHA256_PATTERN: "64 characters 0 to 9 and a to f",
     model.EXPECTATION_PATTERN: "a great-expectations name such as expect_column_values_to_not_be_null",
+    model.CURRENCY_PATTERN: "a sign or code without digits, signs and parentheses",
     model.SAID_PATTERN: "a reason that a reader can judge",
 }
 

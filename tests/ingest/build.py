@@ -10,7 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sluice.ingest import Account, RawTable, open_raw
-from sluice.recipe.model import Data
+from sluice.recipe.model import Columns, Data
+
+
+PACK = {
+    ".gz": gzip.compress,
+    ".zst": lambda raw: pa.compress(raw, codec="zstd", asbytes=True),
+}
 
 
 class Read(NamedTuple):
@@ -26,7 +32,7 @@ class Read(NamedTuple):
 def write(folder: pathlib.Path, name: str, content: str | bytes) -> pathlib.Path:
     path = folder / name
     raw = content.encode() if isinstance(content, str) else content
-    path.write_bytes(gzip.compress(raw) if name.endswith(".gz") else raw)
+    path.write_bytes(PACK.get(path.suffix, bytes)(raw))
     return path
 
 
@@ -34,13 +40,33 @@ def write_parquet(folder: pathlib.Path, name: str, columns: dict[str, Any]) -> N
     pq.write_table(pa.table(columns), folder / name)
 
 
-def opened(folder: pathlib.Path, *, numeric: tuple[str, ...] = (), **data: Any) -> RawTable:
-    return open_raw(folder, Data.model_validate({"files": ["rows.*"], **data}), numeric)
+def data(**sections: Any) -> Data:
+    return Data.model_validate({"files": ["rows.*"], **sections})
 
 
-def read(folder: pathlib.Path, *, numeric: tuple[str, ...] = (), **data: Any) -> Read:
+def roles(**named: Any) -> Columns:
+    """A recipe's roles; a text and a label they must have, and these are in every test's files."""
+    return Columns.model_validate({"text": ["memo"], "label": "kind", **named})
+
+
+def opened(
+    folder: pathlib.Path,
+    *,
+    numeric: tuple[str, ...] = (),
+    columns: Columns | None = None,
+    only: list[str] | None = None,
+    **sections: Any,
+) -> RawTable:
+    types = {**{name: {"type": "number"} for name in numeric}, **sections.pop("types", {})}
+    return open_raw(folder, data(types=types, **sections), columns, only=only)
+
+
+def read(folder: pathlib.Path, **asked: Any) -> Read:
     """Read everything, and prove on the way that no row is unaccounted for."""
-    table = opened(folder, numeric=numeric, **data)
+    return read_all(opened(folder, **asked))
+
+
+def read_all(table: RawTable) -> Read:
     quarantined: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
     for batch in table.batches(lambda batch: quarantined.extend(batch.to_pylist())):

@@ -185,27 +185,40 @@ REFUSED = {
         b"id,memo\n\n",
         "rows.csv: the file has a header and no rows. Allowed: at least one row.",
     ),
-    "utf-16": (
-        "id,memo\n1,x\n".encode("utf-16"),
-        "the file is UTF-16 or UTF-32. Got: first bytes ff fe 69 00.",
+    "utf-32": (
+        "id,memo\n1,x\n".encode("utf-32"),
+        "the file is UTF-32. Got: first bytes ff fe 00 00. Allowed: UTF-8, UTF-16, Latin-1 or cp1252. "
+        "Convert it: iconv -f UTF-32 -t UTF-8 FILE.",
     ),
-    "utf-16 without a mark": ("id,memo\n1,x\n".encode("utf-16-le"), "Convert it: iconv -f UTF-16 -t UTF-8"),
+    "utf-16 without a mark": (
+        "id,memo\n1,x\n".encode("utf-16-le"),
+        "the file seems to be UTF-16 without a byte order mark. Got: first bytes 69 00 64 00. "
+        "Allowed: UTF-8, UTF-16, Latin-1 or cp1252. If it is, write data.csv.encoding: utf-16.",
+    ),
     "equal names": (
         b"Amount ,id,AMOUNT\n1,2,3\n",
         "two columns have the same name once names are standardised. Got: 'Amount ' and 'AMOUNT' both become 'amount'.",
     ),
-    "no name": (b"id,,memo\n1,2,3\n", "the header has a column without a name. Got: column 2 ('')."),
     "open header": (b'id,"memo\n1,x\n', "rows.csv line 1: the header's quotes are broken. Got: id,\"memo."),
-    "latin header": (b"id,caf\xe9\n1,x\n", "the header is not UTF-8. Got: id,caf\\xe9."),
+    "latin header": (
+        b"id,caf\xe9\n1,x\n",
+        "the header is not UTF-8. Got: id,caf\\xe9. If the file is Latin-1 or Windows-1252, "
+        "write data.csv.encoding: cp1252; or save it as CSV UTF-8.",
+    ),
     "binary": (
         b"\x7fELF\x01\x00\xd0a\x1b[2J\n\x00",
         r"the header is not UTF-8. Got: \x7fELF\x01\x00\xd0a\x1b[2J.",
     ),
-    "semicolons": (b"id;memo\n1;x\n", "the file seems to be separated by semicolons. Got: 'id;memo'."),
-    "tabs": (b"id\tmemo\n1\tx\n", "the file seems to be separated by tabs."),
+    "semicolons": (
+        b"id;memo\n1;x\n",
+        "the file seems to be separated by semicolons. Got: 'id;memo'. Allowed: commas between columns, as "
+        "data.csv.delimiter says. Write data.csv.delimiter: semicolon into the recipe.",
+    ),
+    "tabs": (b"id\tmemo\n1\tx\n", "Write data.csv.delimiter: tab into the recipe."),
+    "bars": (b"id|memo\n1|x\n", "Write data.csv.delimiter: bar into the recipe."),
     "zip": (
         b"PK\x03\x04....",
-        "the file is a zip archive or a spreadsheet. Allowed: CSV or Parquet, gzip too.",
+        "the file is a zip archive or a spreadsheet. Allowed: CSV, packed with gzip or zstd too, or Parquet.",
     ),
 }
 
@@ -245,7 +258,7 @@ def test_quarantined_rows_are_counted_by_kind_and_the_first_are_remembered(folde
 
 def test_the_account_is_not_to_be_had_before_the_rows_are_read(folder):
     write(folder, "rows.csv", "id,memo\n1,x\n")
-    table = open_raw(folder, Data(files=("rows.csv",)), ())
+    table = open_raw(folder, Data(files=("rows.csv",)))
     next(table.batches())
     with pytest.raises(RuntimeError, match="read to its end"):
         _ = table.account

@@ -11,7 +11,7 @@ import pytest
 
 from sluice.contract.errors import InputError
 from sluice.ingest import SOURCE_FILE, SOURCE_ROW, require_columns
-from tests.ingest.build import column, opened, read, write, write_parquet
+from tests.ingest.build import column, opened, read, roles, write, write_parquet
 
 
 def refusal(folder, **data) -> str:
@@ -66,14 +66,66 @@ def test_columns_may_stand_in_any_order(folder):
     assert [(row["id"], row["memo"]) for row in read(folder).rows] == [("1", "x"), ("2", "y")]
 
 
-def test_files_with_different_columns_are_refused_with_the_difference(folder):
+def test_the_table_has_the_columns_that_all_files_share(folder):
     write(folder, "rows.1.csv", "id,memo,amount\n1,x,3\n")
-    write(folder, "rows.2.csv", "id,memos,amount\n2,y,4\n")
-    assert refusal(folder) == (
-        "rows.1.csv and rows.2.csv: two files that should be one table have different columns. "
-        "Got: only rows.1.csv has memo; only rows.2.csv has memos. Allowed: the same columns in each file, in any order. "
-        "Correct the files, or name only those that belong together in data.files."
+    write(folder, "rows.2.csv", "note,memo,id\nn,y,2\n")
+    assert opened(folder).columns == ("id", "memo")
+    assert column(read(folder), "memo") == ["x", "y"]
+
+
+def test_the_table_has_only_the_columns_that_the_recipe_uses(folder):
+    write(folder, "rows.csv", "id,memo,kind,amount,code,day,extra\n1,x,k,3,c,d,e\n")
+    asked = {"types": {"day": {"type": "text"}}, "keep": {"code": ["c"]}}
+    assert opened(folder, columns=roles(numeric=["amount"]), **asked).columns == (
+        *("memo", "kind", "amount", "code", "day"),
     )
+
+
+def test_a_used_column_that_one_file_lacks_is_refused_with_file_column_and_what_to_write(folder):
+    write(folder, "rows.1.csv", "id,memo,kind,amount\n1,x,k,3\n")
+    write(folder, "rows.2.csv", "id,memo,kind,amounts\n2,y,k,4\n")
+    assert refusal(folder, columns=roles(numeric=["amount"])) == (
+        "rows.2.csv: a column is missing in some of the files. "
+        "Got: rows.2.csv has no 'amount', which columns.numeric[0] names (did you mean 'amounts'?). "
+        "Allowed: files that all have the columns that the recipe uses. "
+        "If the file calls the column otherwise, write its name there into data.rename; "
+        "or leave the file out of data.files."
+    )
+
+
+def test_files_that_call_a_column_otherwise_are_one_table_by_renaming(folder):
+    write(folder, "rows.1.csv", "ID,Memo,Vendor Name\n1,x,a\n")
+    write(folder, "rows.2.csv", "supplier,id,memo\nb,2,y\n")
+    write_parquet(folder, "rows.3.parquet", {"payee": ["c"], "id": ["3"], "memo": ["z"]})
+    result = read(folder, rename={"vendor_name": "supplier", "payee": "supplier"})
+    assert [(row["id"], row["supplier"]) for row in result.rows] == [("1", "a"), ("2", "b"), ("3", "c")]
+
+
+def test_a_name_to_rename_that_no_file_has_is_refused(folder):
+    write(folder, "rows.csv", "id,vendor\n1,x\n")
+    assert refusal(folder, rename={"vendors": "supplier"}) == (
+        "rows.csv: data.rename names a column that no file has. Got: 'vendors' (did you mean 'vendor'?). "
+        "Allowed: id, vendor. Correct the name in the recipe; names are standardised: lower case, underscores."
+    )
+
+
+def test_two_columns_that_become_one_by_renaming_are_refused(folder):
+    write(folder, "rows.csv", "Supplier,Vendor\n1,x\n")
+    assert "Got: 'Supplier' and 'Vendor' both become 'supplier'." in refusal(
+        folder, rename={"vendor": "supplier"}
+    )
+
+
+def test_equal_names_are_left_out_where_nothing_uses_them(folder):
+    write(folder, "rows.csv", "memo,note,Note,kind\nx,1,2,k\n")
+    assert opened(folder, columns=roles()).columns == ("memo", "kind")
+    assert "Got: 'note' and 'Note' both become 'note'." in refusal(folder, columns=roles(id="note"))
+
+
+def test_a_column_without_a_name_is_called_by_its_place(folder):
+    write(folder, "rows.csv", ",memo,--\n7,x,y\n")
+    assert opened(folder).columns == ("unnamed_1", "memo", "unnamed_3")
+    assert column(read(folder, rename={"unnamed_1": "id"}), "id") == ["7"]
 
 
 def test_parquet_and_csv_are_one_table(folder):
@@ -156,7 +208,8 @@ def test_every_missing_column_is_told_at_once_with_the_nearest_name(folder):
 
 def test_a_numeric_column_that_is_not_there_is_refused_before_a_row_is_read(folder):
     write(folder, "rows.csv", "id,amount\n1,2\n")
-    assert "columns.numeric names 'amounts' (did you mean 'amount'?)" in refusal(folder, numeric=("amounts",))
+    message = refusal(folder, columns=roles(numeric=["amounts"], label="id", text=["id"]))
+    assert "columns.numeric[0] names 'amounts' (did you mean 'amount'?)" in message
 
 
 def test_rows_are_the_same_however_often_they_are_read(folder):

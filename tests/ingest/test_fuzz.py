@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sluice.ingest.csv_file import CsvFile
+from sluice.recipe.model import Csv
 from tests.ingest.build import read, write
 
 same_everywhere = settings(derandomize=True, deadline=None, max_examples=300)
@@ -88,10 +89,10 @@ def test_any_bytes_are_read_as_the_slow_reader_reads_them(block_bytes, parts):
         body += b"a,b"
     with tempfile.TemporaryDirectory() as name:
         path = write(pathlib.Path(name), "rows.csv", b"x,y\n" + body)
-        chunks = list(CsvFile(path, "rows.csv", block_bytes).chunks(frozenset()))
+        chunks = list(CsvFile(path, "rows.csv", Csv(), {}, block_bytes=block_bytes).chunks(["x", "y"], {}))
     rows, bad = read_slowly(body, 2)
     kept = [
-        (line, [cells[row].as_py() for cells in chunk.columns])
+        (line, [cells[row].as_py() for cells in chunk.columns.values()])
         for chunk in chunks
         for row, line in enumerate(chunk.lines.tolist())
     ]

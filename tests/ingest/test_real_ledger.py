@@ -12,8 +12,10 @@ KIND = {"from": "expense_type", "pattern": r"^\((?P<code>\d+)\)\s*(?P<descriptio
 
 
 def test_every_row_of_the_real_ledger_is_kept_in_batches(real_ledger):
-    data = Data.model_validate({"files": ["*.csv.gz"], "derive": [AREA, KIND]})
-    table = open_raw(real_ledger, data, {"amount"})
+    data = Data.model_validate(
+        {"files": ["*.csv.gz"], "derive": [AREA, KIND], "types": {"amount": {"type": "number"}}}
+    )
+    table = open_raw(real_ledger, data)
     amounts, descriptions, areas, largest = 0.0, set(), set(), 0
     for batch in table.batches():
         amounts += pc.sum(batch["amount"]).as_py()
