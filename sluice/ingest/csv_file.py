@@ -247,6 +247,8 @@ def _no_lines(name: str) -> InputError:
 
 def _places(records: Records, first_row: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Where records and faults stand among the file's rows."""
+    if not records.faults:
+        return np.arange(first_row, first_row + len(records.line)), np.empty(0, np.int64)
     fault_lines = np.array([fault.line for fault in records.faults], np.int64)
     together = np.sort(np.concatenate([records.line, fault_lines]))
     rows = first_row + np.searchsorted(together, records.line)
@@ -274,12 +276,12 @@ class _Parser:
         if not data:
             return [pa.array([], pa.binary()) for _ in self.wanted], {}
         if _is_utf8(data):
-            return self._parse_as(data, "utf8")
+            return self._parse_as(data, "utf8", pa.string())
         # The parser gives up on a row that is both ragged and no UTF-8, because it can't show it. As latin-1 it can.
-        columns, ragged = self._parse_as(data, "latin1")
+        columns, ragged = self._parse_as(data, "latin1", pa.binary())
         return [_undo_latin1(column) for column in columns], ragged
 
-    def _parse_as(self, data: bytes, encoding: str) -> tuple[list[Any], dict[int, str]]:
+    def _parse_as(self, data: bytes, encoding: str, kind: Any) -> tuple[list[Any], dict[int, str]]:
         ragged: dict[int, str] = {}
 
         def set_aside(row: Any) -> str:
@@ -301,7 +303,7 @@ class _Parser:
             ),
             convert_options=pa_csv.ConvertOptions(
                 check_utf8=False,
-                column_types=dict.fromkeys(self.wanted, pa.binary()),
+                column_types=dict.fromkeys(self.wanted, kind),
                 include_columns=self.wanted,
                 strings_can_be_null=False,
             ),
@@ -310,6 +312,8 @@ class _Parser:
 
 
 def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
     try:
         pa.array([data], pa.binary()).cast(pa.string())
     except pa.ArrowInvalid:

@@ -82,8 +82,11 @@ class _Splitter:
     ) -> None:
         self.block, self.final, self.is_whole_row, self.delimiter = block, final, is_whole_row, delimiter
         data = np.frombuffer(block, np.uint8)
-        self.starts, self.ends, blank = _lines(data)
-        self.plain = _plain(data, self.ends, _edges(delimiter))
+        self.starts, self.ends, blank = _lines(data, has_returns=b"\r" in block)
+        has_quotes = b'"' in block
+        self.plain = (
+            _plain(data, self.ends, _edges(delimiter)) if has_quotes else np.ones(len(self.ends), np.bool_)
+        )
         self.begins = ~blank
         self.record_ends = self.ends.copy()
         self.faults: list[Fault] = []
@@ -129,14 +132,15 @@ class _Splitter:
         return Records(self.starts[line], self.record_ends[line], line, self.faults, consumed, lines)
 
 
-def _lines(data: NDArray[np.uint8]) -> tuple[Ints, Ints, Bools]:
+def _lines(data: NDArray[np.uint8], *, has_returns: bool) -> tuple[Ints, Ints, Bools]:
     """Each physical line's first byte, the byte after its end, and whether there is nothing on it."""
     newline = data == _NEWLINE
-    returns = np.flatnonzero(data == _RETURN)
-    followed = np.zeros(len(returns), np.bool_)
-    inside = returns + 1 < len(data)
-    followed[inside] = newline[returns[inside] + 1]
-    newline[returns[~followed]] = True
+    if has_returns:
+        returns = np.flatnonzero(data == _RETURN)
+        followed = np.zeros(len(returns), np.bool_)
+        inside = returns + 1 < len(data)
+        followed[inside] = newline[returns[inside] + 1]
+        newline[returns[~followed]] = True
     ends = np.flatnonzero(newline) + 1
     if len(data) and (not len(ends) or ends[-1] < len(data)):
         ends = np.append(ends, len(data))
@@ -149,8 +153,6 @@ def _plain(data: NDArray[np.uint8], ends: Ints, edge: Bools) -> Bools:
     """Lines whose every quote opens at a field's start, closes at a field's end or is one of a doubled pair."""
     plain = np.ones(len(ends), np.bool_)
     quotes = np.flatnonzero(data == _QUOTE)
-    if not len(quotes):
-        return plain
     line = np.searchsorted(ends, quotes, side="right")
     ordinal = np.arange(len(quotes)) - np.searchsorted(line, line)
     before = edge[data[np.maximum(quotes - 1, 0)]] | (quotes == 0)

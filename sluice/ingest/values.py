@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +15,6 @@ from sluice.ingest.quarantine import wrong_byte
 Report = Callable[[NDArray[np.int64], Callable[[int], str]], None]
 """Takes the rows that can't be kept, and a function that says why one of them can't."""
 
-_NUL = re.compile(rb"\x00")
 _SHOWN = 60
 
 
@@ -71,7 +69,7 @@ def _is_utf8(value: bytes) -> bool:
 def _report_nuls(column: Any, report: Report) -> None:
     """A NUL is what a damaged file or a binary one has; no writer means it, and many readers end a text at it."""
     data = column.buffers()[2]
-    if data is None or not _NUL.search(data):
+    if data is None or b"\0" not in data.to_pybytes():
         return
     has_nul = pc.fill_null(pc.match_substring(column, "\0"), False)
     report(
