@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from components.preprocess.validate.account import Account
 from components.preprocess.validate.findings import Finding
+from components.preprocess.validate.spill import Spill
 from components.preprocess.validate.words import count, value
 from sluice.contract import Role, Table, storage
 from sluice.recipe import ValidateSettings
@@ -21,13 +22,13 @@ Tables = Mapping[str, Table]
 
 
 def own_checks(
-    tables: Tables, quarantine: Table, account: Account, settings: ValidateSettings
+    tables: Tables, quarantine: Table, account: Account, settings: ValidateSettings, spill: Spill
 ) -> list[Finding]:
     """Every check's finding, whether it holds or not."""
     return [
         *_have_rows(tables),
-        _once(tables),
-        *_groups_whole(tables, settings.columns.group),
+        _once(tables, spill),
+        *_groups_whole(tables, settings.columns.group, spill),
         *_labels_known(tables),
         _balanced(tables, account),
         *_counted(tables, quarantine, account),
@@ -41,52 +42,59 @@ def _have_rows(tables: Tables) -> Iterator[Finding]:
         yield _finding(name, "the table has rows", f"{table.rows:,} rows", reason)
 
 
-def _once(tables: Tables) -> Finding:
+def _once(tables: Tables, spill: Spill) -> Finding:
     """No row is in two splits, and none is in one of them twice."""
     column = next(iter(tables.values())).named(Role.ID)[0]
-    met = _met(tables, column)
-    repeated = met.filter(pc.greater(met["split_count"], 1))
-    reason = f"{ALL}: {column}: {count(repeated.num_rows, 'row')} more than once ({_places(repeated, column, tables)})"
+    met = Met(tables, column, spill)
+    repeated = met.count('"rows" > 1')
+    places = met.places('"rows" > 1')
+    reason = f"{ALL}: {column}: {count(repeated, 'row')} more than once ({places})"
     return _finding(
-        ALL,
-        f"each {column} is in one split, once",
-        f"{met.num_rows:,} rows",
-        reason if repeated.num_rows else "",
+        ALL, f"each {column} is in one split, once", f"{met.count('true'):,} rows", reason if repeated else ""
     )
 
 
-def _groups_whole(tables: Tables, column: str | None) -> Iterator[Finding]:
+def _groups_whole(tables: Tables, column: str | None, spill: Spill) -> Iterator[Finding]:
     """No group is parted. Rows without a group are on their own."""
     if column is None:
         return
-    met = _met(tables, column)
-    met = met.filter(pc.is_valid(met[column]))
-    parted = met.filter(pc.not_equal(met["split_min"], met["split_max"]))
-    reason = f"{ALL}: {column}: {count(parted.num_rows, 'group')} in two splits ({_places(parted, column, tables)})"
-    yield _finding(
-        ALL, f"each {column} is in one split", f"{met.num_rows:,} groups", reason if parted.num_rows else ""
-    )
+    met = Met(tables, column, spill)
+    parted = met.count("c0 IS NOT NULL AND low <> high")
+    places = met.places("c0 IS NOT NULL AND low <> high")
+    reason = f"{ALL}: {column}: {count(parted, 'group')} in two splits ({places})"
+    groups = met.count("c0 IS NOT NULL")
+    yield _finding(ALL, f"each {column} is in one split", f"{groups:,} groups", reason if parted else "")
 
 
-def _met(tables: Tables, column: str) -> pa.Table:
+class Met:
     """Each value of a column, with the first and the last split it is met in and how often it is met."""
-    parts = [
-        pa.table({column: table.read([column])[column], "split": np.full(table.rows, i, dtype=np.int8)})
-        for i, table in enumerate(tables.values())
-    ]
-    grouped = pa.concat_tables(parts).group_by(column)
-    return grouped.aggregate([("split", "min"), ("split", "max"), ("split", "count")])
 
+    def __init__(self, tables: Tables, column: str, spill: Spill) -> None:
+        self._names = list(tables)
+        self._spill = spill
+        spill.drop(["met"])
+        for place, table in enumerate(tables.values()):
+            for batch in table.batches([column]):
+                split = np.full(len(batch), place, dtype=np.int8)
+                spill.add("met", pa.RecordBatch.from_arrays([batch.column(0), split], [column, "split"]))
+        self._groups = spill.group("met", ", min(c1) AS low, max(c1) AS high")
 
-def _places(met: pa.Table, column: str, tables: Tables) -> str:
-    names = list(tables)
-    examples = met.slice(0, SHOWN).to_pylist()
-    places = [(value(one[column]), names[one["split_min"]], names[one["split_max"]]) for one in examples]
-    said = [
-        f"{what} twice in {low}" if low == high else f"{what} in {low} and {high}"
-        for what, low, high in places
-    ]
-    return f"e.g. {', '.join(said)}"
+    def count(self, which: str) -> int:
+        """How many values there are of which something holds."""
+        return self._spill.number(f"SELECT count(*) FROM {self._groups} WHERE {which}")
+
+    def places(self, which: str) -> str:
+        """The first of them, each with where it is met."""
+        examples = f'FROM {self._groups} WHERE {which} ORDER BY "first" LIMIT {SHOWN}'
+        said = []
+        for what, low, high in self._spill.ask(f"SELECT c0, low, high {examples}"):
+            places = (
+                f"twice in {self._names[low]}"
+                if low == high
+                else f"in {self._names[low]} and {self._names[high]}"
+            )
+            said.append(f"{value(what)} {places}")
+        return f"e.g. {', '.join(said)}"
 
 
 def _labels_known(tables: Tables) -> Iterator[Finding]:
@@ -104,7 +112,7 @@ def _labels_known(tables: Tables) -> Iterator[Finding]:
 
 
 def _distinct(table: Table, column: str) -> set[object]:
-    return set(pc.unique(table.read([column])[column]).to_pylist())
+    return set().union(*(pc.unique(batch.column(0)).to_pylist() for batch in table.batches([column])))
 
 
 def _balanced(tables: Tables, account: Account) -> Finding:

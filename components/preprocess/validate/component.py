@@ -8,7 +8,9 @@ from typing import Annotated, Any
 from components.preprocess.validate.account import read_account
 from components.preprocess.validate.checks import own_checks
 from components.preprocess.validate.findings import Finding, findings_of
+from components.preprocess.validate.frames import Frames
 from components.preprocess.validate.report import write_report
+from components.preprocess.validate.spill import Spill, spill_beside
 from components.preprocess.validate.words import count
 from sluice.contract import Output, RecipeError, Report, Role, Table, Verdict, progress, roles
 from sluice.recipe import Expectation, ValidateSettings
@@ -59,9 +61,10 @@ def validate(
     """
     tables = {"training": training, "validation": validation, "test": test}
     _require_sound(settings.expectations)
-    results = _ask({**tables, "audit": audit}, settings.expectations, report)
-    progress.report("Sluice's own checks", fraction=0.9)
-    found = own_checks(tables, quarantine, read_account(account), settings)
+    with spill_beside(report.folder) as spill:
+        results = _ask({**tables, "audit": audit}, settings.expectations, report, spill)
+        progress.report("Sluice's own checks", fraction=0.9)
+        found = own_checks(tables, quarantine, read_account(account), settings, spill)
     for name, result in results.items():
         found += findings_of(name, _asked(settings.expectations, name), result)
     metrics = verdict(found)
@@ -96,12 +99,12 @@ def _require_sound(expectations: Sequence[Expectation]) -> None:
 
 
 def _ask(
-    tables: dict[str, Table], expectations: Sequence[Expectation], report: Output[Report]
+    tables: dict[str, Table], expectations: Sequence[Expectation], report: Output[Report], spill: Spill
 ) -> dict[str, dict[str, Any]]:
     """great-expectations' answer for each table; one table is in memory at a time."""
-    from components.preprocess.validate.engine import Engine
+    from components.preprocess.validate.engine import Engine, columns_read
 
-    engine = Engine(report.folder / "data_docs")
+    engine = Engine(report.folder / "data_docs", spill)
     results = {}
     for done, (name, table) in enumerate(tables.items(), start=1):
         asked = _asked(expectations, name)
@@ -110,7 +113,8 @@ def _ask(
         progress.report(
             f"{name}: {count(len(asked), 'expectation')}, {count(table.rows, 'row')}", fraction=0.2 * done
         )
-        results[name] = engine.ask(name, table, asked)
+        frames = Frames(table, columns_read(table, asked))
+        results[name] = engine.ask(name, frames, asked, frames.way)
     engine.write_docs()
     return results
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from components.preprocess.validate.frames import WHOLE, Frames
+from components.preprocess.validate.spill import Spill
 from sluice.contract import Table
 from sluice.recipe import Expectation
 
@@ -38,37 +40,57 @@ def great_expectations() -> ModuleType:
 class Engine:
     """An ephemeral context of great-expectations: it keeps everything in memory and writes only its Data Docs."""
 
-    def __init__(self, docs: Path) -> None:
+    def __init__(self, docs: Path, spill: Spill) -> None:
         gx = great_expectations()
         from great_expectations.data_context.types.base import ProgressBarsConfig
 
+        self._spill = spill
         with _quietly():
             self._context = gx.get_context(mode="ephemeral")
             self._context.variables.progress_bars = ProgressBarsConfig(globally=False)
             self._context.delete_data_docs_site("local_site")
             self._context.add_data_docs_site(SITE, _site(docs))
-            self._source = self._context.data_sources.add_pandas("preprocess")
 
-    def ask(self, name: str, table: Table, asked: Mapping[int, Expectation]) -> dict[str, Any]:
+    def ask(self, name: str, frames: Frames, asked: Mapping[int, Expectation], way: str) -> dict[str, Any]:
         """Ask a table about expectations.
 
         Args:
             name: the table's name in the Data Docs.
-            table: only the columns that the expectations name are read, all their rows at once.
+            frames: the table's columns that the expectations name.
             asked: the expectations by their position in the recipe, which comes back in each result's `meta`.
+            way: WHOLE or CHUNKS; the answers are the same.
 
         Returns:
-            great-expectations' result as strict JSON: `success`, `statistics` and `results`.
+            great-expectations' result as strict JSON: `success`, `statistics` and `results`; and the `way`.
         """
         gx = great_expectations()
-        frame = table.read(columns_read(table, asked)).to_pandas()
         with _quietly():
             suite = self._context.suites.add(gx.ExpectationSuite(name, expectations=_suite(asked)))
-            batches = self._source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name)
-            batch = batches.get_batch({"dataframe": frame})
-            result = batch.validate(suite, result_format=RESULT_FORMAT)
+            result = self._judged(suite, frames, way)
             self._keep(name, result)
-            return _as_json(result.to_json_dict())
+            return {"way": way, **_as_json(result.to_json_dict())}
+
+    def _judged(self, suite: Any, frames: Frames, way: str) -> Any:
+        """great-expectations' result for a suite, from the frame of all rows or from what its metrics are known to be."""
+        from great_expectations.core import ExpectationSuiteValidationResult
+        from great_expectations.execution_engine import PandasExecutionEngine
+        from great_expectations.validator.validation_statistics import calc_validation_statistics
+        from great_expectations.validator.validator import Validator
+
+        from components.preprocess.validate.outofcore import measured
+
+        asked, runtime = suite.expectation_configurations, {"result_format": RESULT_FORMAT}
+        if way == WHOLE:
+            engine = PandasExecutionEngine(batch_data_dict={"rows": frames.whole()})
+        else:
+            engine = measured(frames, asked, runtime, self._spill)
+        judge = Validator(engine, data_context=self._context)
+        results = judge.graph_validate(asked, runtime)
+        figures = calc_validation_statistics(results)._asdict()
+        success = figures.pop("success")
+        return ExpectationSuiteValidationResult(
+            success=success, results=results, suite_name=suite.name, statistics=figures, meta={}
+        )
 
     def write_docs(self) -> None:
         """Write great-expectations' own pages about everything that was asked."""
