@@ -50,6 +50,28 @@ class DeriveReport(Strict):
     """Some of those values."""
 
 
+class RecodeReport(Strict):
+    """How often a recode rule had no word for a value."""
+
+    source: str
+    """The column that the rule takes values from."""
+    to: str
+    """The column that it adds."""
+    unmatched: int
+    """Rows whose value the rule doesn't name."""
+    examples: tuple[str, ...]
+    """Some of those values."""
+
+
+class NullReport(Strict):
+    """How many cells of a column were not what `data.types` says, and became nulls."""
+
+    unmatched: int
+    """Such cells."""
+    examples: tuple[str, ...]
+    """Some of them."""
+
+
 class PreprocessMetrics(Metrics):
     """The row account. Rows read are rows of the three tables, dropped by a named rule, or quarantined."""
 
@@ -77,6 +99,10 @@ class PreprocessMetrics(Metrics):
     """What merging the list met."""
     derived: tuple[DeriveReport, ...]
     """What each derive rule met."""
+    recoded: tuple[RecodeReport, ...]
+    """What each recode rule met."""
+    nulled: dict[str, NullReport]
+    """By column, for each whose cells become nulls where they can't be parsed."""
 
     @model_validator(mode="after")
     def _loses_nothing(self) -> PreprocessMetrics:
@@ -112,4 +138,6 @@ def metrics_of(
         removed_classes=dict(outcome.classes),
         merge=MergeReport(**asdict(account.merge)) if account.merge else None,
         derived=tuple(DeriveReport(**asdict(each)) for each in account.derived),
+        recoded=tuple(RecodeReport(**asdict(each)) for each in account.recoded),
+        nulled={column: NullReport(**asdict(each)) for column, each in account.nulled.items()},
     )

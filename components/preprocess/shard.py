@@ -15,8 +15,6 @@ from components.preprocess.transforming import Parted, Transformer, side_by_side
 from sluice.contract import report
 from sluice.features.fitted import Learned
 from sluice.ingest import QUARANTINE_SCHEMA, Account, open_raw
-from sluice.recipe.checks import uses
-from sluice.recipe.mistakes import dotted
 from sluice.recipe.parts import PreprocessSettings
 
 WORTH_PROCESSES = 4
@@ -54,7 +52,6 @@ class Shard:
         """
         settings = self._settings
         table = open_raw(self._raw, settings.data, settings.columns, only=self._only)
-        table.require([(use.column, dotted(use.path)) for use in uses(settings.columns)])
         census = Census(settings, self._rows)
         numbers = {name: number for number, name in enumerate(table.files)}
         spool = Spool(self._spool, table.schema, settings.columns, numbers)

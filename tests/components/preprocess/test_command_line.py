@@ -46,7 +46,8 @@ def test_all_columns_that_are_not_in_the_file_are_named_at_once(place, capsys):
 
 
 def test_two_columns_that_become_equal_are_both_named(place, capsys):
-    place.put(csv_text(parcels(3)).replace("street", " NOTE ", 1))
+    header, *rows = csv_text(parcels(3)).splitlines()
+    place.put("\n".join([f"{header}, NOTE ", *(f"{row},x" for row in rows)]))
     assert "'note' and ' NOTE ' both become 'note'" in failure(place, capsys)
 
 
