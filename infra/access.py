@@ -63,6 +63,7 @@ def _reads(graph: Graph, step: Step, code: str) -> list[str]:
     keys += [f"{code}/{other.name}/*/results/*" for other in needed]
     keys += [f"steps/{other.component.name}/*" for other in (step, *needed)]
     keys += [f"checkpoints/*/{step.name}/*"]
+    keys += [f"executions/*/{other.name}.json" for other in needed if other.component.shareable]
     if step.component.settings:
         keys += ["recipes/*"]
     if _takes(step, Source):
@@ -74,11 +75,12 @@ def _reads(graph: Graph, step: Step, code: str) -> list[str]:
 
 
 def _writes(graph: Graph, step: Step, code: str) -> list[str]:
-    """Its result, what the SDK tells the next step of it, and what a spot instance leaves for the one after it."""
+    """Its result, what the SDK tells the next step of it, what a spot instance leaves for the one after it, its record."""
     keys = [
         f"steps/{step.component.name}/*",
         f"{code}/{step.name}/*/results/*",
         f"checkpoints/*/{step.name}/*",
+        f"executions/*/{step.name}.json",
     ]
     evaluation = step.arguments.get("evaluation")
     if _takes(step, RegistryHome) and isinstance(evaluation, OutputOf):

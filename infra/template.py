@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from infra.access import Access, access_of
+from orchestration.executions import LOG_GROUPS
 from orchestration.pipeline import build
 from sluice.recipe import parse_recipe, read_recipe
 
@@ -17,7 +18,7 @@ STACK = Path(__file__).with_name("stack.yaml")
 RECIPES = Path(__file__).parents[1] / "recipes"
 MARKED = re.compile(r"(# <generated: (\w+)>\n).*?(^ *# </generated>)", re.DOTALL | re.MULTILINE)
 SAGEMAKER = "arn:${AWS::Partition}:sagemaker:${AWS::Region}:${AWS::AccountId}"
-JOBS_LOG = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/sagemaker/TrainingJobs"
+LOGS = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
 
 PULL = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
 PUSH = [
@@ -248,7 +249,7 @@ def _job() -> list[dict[str, Any]]:
         _allow(["ecr:GetAuthorizationToken"], ["*"]),
         _allow(
             ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-            [JOBS_LOG, f"{JOBS_LOG}:*"],
+            [f"{LOGS}{group}{streams}" for group in LOG_GROUPS.values() for streams in ("", ":*")],
         ),
         _allow(
             ["cloudwatch:PutMetricData"],

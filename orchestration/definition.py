@@ -22,6 +22,36 @@ BRANCHES = {"IfSteps": "open", "ElseSteps": "refused"}
 PLACEHOLDERS = ("Get", "Std:Join", "Std:JsonGet")
 
 
+@dataclass(frozen=True)
+class JobFields:
+    """Where the API puts what both kinds of job have.
+
+    Attributes:
+        image: the image's URI.
+        container: what the container is and is told.
+        resources: instance type and count, and the volume.
+    """
+
+    image: str
+    container: str
+    resources: str
+
+
+JOBS = {
+    "Training": JobFields(
+        image="AlgorithmSpecification.TrainingImage",
+        container="AlgorithmSpecification",
+        resources="ResourceConfig",
+    ),
+    "Processing": JobFields(
+        image="AppSpecification.ImageUri",
+        container="AppSpecification",
+        resources="ProcessingResources.ClusterConfig",
+    ),
+}
+"""The kinds of job that steps are: one instance runs an `@step` as a training job, several share a processing job."""
+
+
 class Partial(str):
     """A text of which some is known only when the pipeline runs: what is known of it, so at most as long as it will be."""
 
@@ -32,7 +62,7 @@ class StepContent:
 
     Attributes:
         name: its name.
-        type: `Training`, `Condition`, `Fail`, or what else Pipelines knows.
+        type: `Training`, `Processing`, `Condition`, `Fail`, or what else Pipelines knows.
         content: the step as it stands in the definition.
         behind: the gates around it, outermost first, each with the branch it stands in: `open` or `refused`.
     """
@@ -49,12 +79,27 @@ class StepContent:
 
     @property
     def is_job(self) -> bool:
-        """Whether it runs a function in a job."""
-        return self.type == "Training"
+        """Whether it runs a component in a job."""
+        return self.type in JOBS
+
+    @property
+    def fields(self) -> JobFields:
+        """Where its job's arguments have what every job has."""
+        return JOBS[self.type]
+
+    @property
+    def image(self) -> Any:
+        """Its job's image."""
+        return in_step(self, self.fields.image)
+
+    @property
+    def resources(self) -> Content:
+        """Its job's instances and volume."""
+        return in_step(self, self.fields.resources) or {}
 
     @property
     def options(self) -> dict[str, list[Any]]:
-        """What its entry point is told: the values by option."""
+        """What an `@step`'s entry point is told: the values by option."""
         found: dict[str, list[Any]] = {}
         name = ""
         for value in self.arguments.get("AlgorithmSpecification", {}).get("ContainerArguments", []):
@@ -179,10 +224,13 @@ def _references(value: Any) -> Iterator[str]:
 
 
 def in_step(step: StepContent, path: str) -> Any:
-    """What stands at a dotted path in a step's arguments; None if nothing does."""
+    """What stands at a dotted path in a step's arguments, `Outputs['records']` an entry of a list; None if nothing does."""
     found: Any = step.arguments
-    for key in path.split("."):
+    for part in path.split("."):
+        key, _, name = part.removesuffix("']").partition("['")
         found = found.get(key) if isinstance(found, dict) else None
+        if name:
+            found = next((entry for entry in found or [] if name in entry.values()), None)
     return found
 
 

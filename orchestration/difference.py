@@ -15,6 +15,7 @@ from typing import Any
 from orchestration.definition import (
     BRANCHES,
     BUILD_TIME,
+    JOBS,
     REFERENCES,
     Content,
     Definition,
@@ -30,15 +31,23 @@ Digests = Mapping[tuple[str, str], str | None]
 """The sha256 of payloads by step and part; None for one that is not there."""
 Facts = dict[str, Any]
 
-JOB = "AlgorithmSpecification"
+JOB = JOBS["Training"].container
 ARGUMENTS = f"{JOB}.ContainerArguments"
 NAMES = {
-    f"{JOB}.TrainingImage": "image",
-    "ResourceConfig.InstanceType": "instance type",
-    "ResourceConfig.InstanceCount": "instances",
-    "ResourceConfig.VolumeSizeInGB": "volume",
-    "ResourceConfig.VolumeKmsKeyId": "key of the volume",
-    "ResourceConfig.KeepAlivePeriodInSeconds": "kept alive",
+    **{job.image: "image" for job in JOBS.values()},
+    **{
+        f"{job.resources}.{field}": said
+        for field, said in {
+            "InstanceType": "instance type",
+            "InstanceCount": "instances",
+            "VolumeSizeInGB": "volume",
+            "VolumeKmsKeyId": "key of the volume",
+            "KeepAlivePeriodInSeconds": "kept alive",
+        }.items()
+        for job in JOBS.values()
+    },
+    f"{JOBS['Processing'].container}.ContainerArguments": "arguments",
+    "ProcessingOutputConfig.KmsKeyId": "key of the results",
     "OutputDataConfig.KmsKeyId": "key of the results",
     "OutputDataConfig.S3OutputPath": "results",
     "CheckpointConfig.S3Uri": "checkpoints",
@@ -48,6 +57,8 @@ NAMES = {
     "RoleArn": "role",
     "VpcConfig.Subnets": "subnets",
     "VpcConfig.SecurityGroupIds": "security groups",
+    "NetworkConfig.VpcConfig.Subnets": "subnets",
+    "NetworkConfig.VpcConfig.SecurityGroupIds": "security groups",
     "ErrorMessage": "message",
     "Description": "description",
     "DisplayName": "shown name",
@@ -71,7 +82,7 @@ UNITS = {
     "longest wait": ("min", 60),
     "kept alive": ("min", 60),
 }
-KEYS = {"Key": "Value", "ChannelName": None, "Name": None}
+KEYS = {"Key": "Value", "ChannelName": None, "Name": None, "OutputName": None}
 """By which field the entries of a list are told apart, and which one is then all that is left of them."""
 
 
@@ -210,7 +221,7 @@ def _pipeline_facts(definition: Definition) -> Facts:
 def _facts(step: StepContent, definition: Definition, digests: Digests) -> Facts:
     """All that is to be said of a step, in the order in which it is said."""
     arguments = {key: value for key, value in step.arguments.items() if key not in (*BRANCHES, "Conditions")}
-    if step.is_job:
+    if JOB in arguments:
         arguments[JOB] = {**arguments.get(JOB, {}), "ContainerArguments": _options(step)}
     rest = {
         key: value
@@ -250,7 +261,7 @@ def _options(step: StepContent) -> Content:
 
 
 def _instance_type(step: StepContent, definition: Definition) -> str:
-    value = step.arguments["ResourceConfig"]["InstanceType"]
+    value = step.resources["InstanceType"]
     reference = value.get("Get", "") if isinstance(value, dict) else ""
     name = reference.removeprefix("Parameters.")
     default = definition.parameters.get(name, {}).get("DefaultValue")

@@ -44,6 +44,8 @@ class StepSettings(Strict):
     """What one step's job gets."""
 
     instance_type: str = "ml.m5.xlarge"
+    instances: Annotated[int, Field(ge=1, le=100)] = 1
+    """How many of them share the step's work. More than one make a processing job; only `preprocess` can be shared."""
     volume_gb: Annotated[int, Field(ge=1, le=16384)] = 30
     maximum_minutes: Annotated[int, Field(ge=1, le=28 * 24 * 60)] = 240
     keep_alive_minutes: Annotated[int, Field(ge=0, le=60)] = 0
@@ -56,11 +58,15 @@ class StepSettings(Strict):
     """Further environment variables. Never a secret: anyone who may describe the job reads them."""
 
     @model_validator(mode="after")
-    def _spot_waits_long_enough(self) -> Self:
+    def _fits_together(self) -> Self:
         if self.spot and self.spot.maximum_wait_minutes < self.maximum_minutes:
             raise ValueError("spot.maximum_wait_minutes must be at least maximum_minutes")
         if self.spot and self.keep_alive_minutes:
             raise ValueError("a spot instance can't be kept alive: give either spot or keep_alive_minutes")
+        if self.instances > 1 and (self.spot or self.keep_alive_minutes):
+            raise ValueError(
+                "several instances are a processing job: it has neither spot nor keep_alive_minutes"
+            )
         return self
 
 

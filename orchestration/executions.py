@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from orchestration.definition import JOBS
 from orchestration.environment import Environment
 from sluice.aws import client, speaking_of
 from sluice.contract import AwsError, AwsNotFound, InputError
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-LOG_GROUP = "/aws/sagemaker/TrainingJobs"
+LOG_GROUPS = {kind: f"/aws/sagemaker/{kind}Jobs" for kind in JOBS}
+"""Where the jobs of each kind write."""
 UNDER_WAY = ("Executing", "Stopping")
 """Every other state of an execution is an end: Succeeded, Failed, Stopped, CompletedWithFailures."""
 REFUSED = "-refused"
@@ -45,7 +47,8 @@ class StepExecution:
         started: when it began; None if it did not.
         ended: when it ended.
         reason: why it failed, or what a gate's refusal says.
-        job: the name of its training job, if it has one.
+        job: the name of its job, if it has one.
+        kind: the kind of that job, `Training` or `Processing`.
         open: for a gate, whether it opened.
         taken_from: the execution whose result a selective execution took.
         percent: how far it is, as it told the status table itself.
@@ -58,10 +61,16 @@ class StepExecution:
     ended: datetime | None = None
     reason: str = ""
     job: str = ""
+    kind: str = "Training"
     open: bool | None = None
     taken_from: str = ""
     percent: int | None = None
     message: str = ""
+
+    @property
+    def log_group(self) -> str:
+        """Where its job writes."""
+        return LOG_GROUPS[self.kind]
 
     @property
     def seconds(self) -> float:
@@ -220,37 +229,43 @@ class Deployed:
         """Why a step failed: what its job wrote itself, where there is a job."""
         if step.job:
             try:
-                with speaking_of(f"job {step.job}"):
-                    job = self.sagemaker.describe_training_job(TrainingJobName=step.job)
-                return str(job.get("FailureReason") or step.reason)
+                job = self._job(step)
+                return str(job.get("ExitMessage") or job.get("FailureReason") or step.reason)
             except AwsError as error:
                 return step.reason or error.message
         return step.reason
 
-    def log_lines(self, job: str, follow: bool) -> Iterator[str]:
-        """What a job wrote, line by line; with `follow` until it has ended."""
+    def log_lines(self, step: StepExecution, follow: bool) -> Iterator[str]:
+        """What a step's job wrote, line by line; with `follow` until it has ended."""
         logs = client("logs", self.environment.region)
         tokens: dict[str, str] = {}
         over = False
         while True:
-            over = not follow or self._job_ended(job)  # asked before reading: what it wrote last is read too
-            yield from _new_lines(logs, job, tokens)
+            over = not follow or self._job_ended(step)  # asked before reading: what it wrote last is read too
+            yield from _new_lines(logs, step, tokens)
             if over:
                 return
             time.sleep(FOLLOW_SECONDS)
 
-    def _job_ended(self, job: str) -> bool:
-        with speaking_of(f"job {job}"):
-            said = self.sagemaker.describe_training_job(TrainingJobName=job)
-        return said["TrainingJobStatus"] in ("Completed", "Failed", "Stopped")
+    def _job(self, step: StepExecution) -> dict[str, Any]:
+        describe = {
+            "Training": self.sagemaker.describe_training_job,
+            "Processing": self.sagemaker.describe_processing_job,
+        }
+        with speaking_of(f"job {step.job}"):
+            said: dict[str, Any] = describe[step.kind](**{f"{step.kind}JobName": step.job})
+        return said
 
-    def console_url(self, job: str) -> str:
-        """Where a job's log stands in the AWS console."""
+    def _job_ended(self, step: StepExecution) -> bool:
+        return self._job(step)[f"{step.kind}JobStatus"] in ("Completed", "Failed", "Stopped")
+
+    def console_url(self, step: StepExecution) -> str:
+        """Where the log of a step's job stands in the AWS console."""
         region = self.environment.region
-        group = LOG_GROUP.replace("/", "$252F")
+        group = step.log_group.replace("/", "$252F")
         return (
             f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
-            f"#logsV2:log-groups/log-group/{group}$3FlogStreamNameFilter$3D{job}"
+            f"#logsV2:log-groups/log-group/{group}$3FlogStreamNameFilter$3D{step.job}"
         )
 
 
@@ -269,18 +284,19 @@ def failures(steps: list[StepExecution]) -> list[StepExecution]:
     return [step for step in steps if step.status == "Failed"]
 
 
-def _new_lines(logs: Any, job: str, tokens: dict[str, str]) -> Iterator[str]:
+def _new_lines(logs: Any, step: StepExecution, tokens: dict[str, str]) -> Iterator[str]:
     """What was written since the tokens were given, stream by stream; a job that has not begun has no stream."""
-    with speaking_of(f"log of job {job}"):
+    group = step.log_group
+    with speaking_of(f"log of job {step.job}"):
         try:
-            found = logs.describe_log_streams(logGroupName=LOG_GROUP, logStreamNamePrefix=f"{job}/")
+            found = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{step.job}/")
         except logs.exceptions.ResourceNotFoundException:
             return
         for stream in (entry["logStreamName"] for entry in found["logStreams"]):
             while True:
                 start = {"nextToken": tokens[stream]} if stream in tokens else {}
                 page = logs.get_log_events(
-                    logGroupName=LOG_GROUP, logStreamName=stream, startFromHead=True, **start
+                    logGroupName=group, logStreamName=stream, startFromHead=True, **start
                 )
                 yield from (event["message"].rstrip("\n") for event in page["events"])
                 before, tokens[stream] = tokens.get(stream), page["nextForwardToken"]
@@ -302,13 +318,15 @@ def _execution(said: Mapping[str, Any]) -> Execution:
 def _step(said: Mapping[str, Any]) -> StepExecution:
     metadata = said.get("Metadata") or {}
     outcome = metadata.get("Condition", {}).get("Outcome")
+    kind = next((kind for kind in JOBS if f"{kind}Job" in metadata), "Training")
     return StepExecution(
         said["StepName"],
         said["StepStatus"],
         said.get("StartTime"),
         said.get("EndTime"),
         metadata.get("Fail", {}).get("ErrorMessage") or said.get("FailureReason") or "",
-        metadata.get("TrainingJob", {}).get("Arn", "").rpartition("/")[2],
+        metadata.get(f"{kind}Job", {}).get("Arn", "").rpartition("/")[2],
+        kind,
         None if outcome is None else outcome == "True",
         said.get("SelectiveExecutionResult", {}).get("SourcePipelineExecutionArn", "").rpartition("/")[2],
     )
@@ -395,7 +413,7 @@ def run_logs(options: argparse.Namespace) -> int:
             allowed=", ".join(name for name, step in steps.items() if step.job) or "no step has a job yet",
         )
     silent = True
-    for line in deployed.log_lines(step.job, options.follow):
+    for line in deployed.log_lines(step, options.follow):
         silent = False
         console.print(line)
     if silent:
@@ -437,7 +455,7 @@ def failure_lines(deployed: Deployed, execution: Execution, steps: list[StepExec
             continue
         yield f"{step.name} failed: {deployed.reason(step) or 'SageMaker gives no reason'}"
         if step.job:
-            yield f"  its log: {LOG_GROUP}, stream {step.job}/…, {deployed.console_url(step.job)}"
+            yield f"  its log: {step.log_group}, stream {step.job}/…, {deployed.console_url(step)}"
             yield f"  or: make logs {for_make(deployed.environment, execution.identity)} STEP={step.name}"
     if execution.reason and not failures(steps):
         yield f"reason: {execution.reason}"

@@ -244,7 +244,7 @@ def _require_short(values: Mapping[str, str]) -> None:
     for name, value in values.items():
         if len(value) > LONGEST:
             raise InputError(
-                f"the value is longer than a job's argument may be ({LONGEST} characters, CreateTrainingJob's limit)",
+                f"the value is longer than a job's argument may be ({LONGEST} characters, SageMaker's limit)",
                 where=f"parameter {name}",
                 got=f"{len(value)} characters: {value[:60]}…",
                 next_step="Shorten it: a shorter bucket, prefix or folder name, or fewer thresholds",

@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from orchestration.definition import (
+    JOBS,
     Definition,
     Resolver,
     StepContent,
@@ -22,7 +23,7 @@ from orchestration.definition import (
     waits_for,
 )
 from orchestration.environment import Environment, Image
-from orchestration.service_model import answers, largest, problems, value_problems
+from orchestration.service_model import Problem, answers, largest, problems, value_problems
 from sluice.contract import CONTRACT_VERSION, SluiceError
 from sluice.recipe.mistakes import closest
 
@@ -59,22 +60,36 @@ RETRY_RANGES = {
 """From the same page and the SDK's own checks. Below a rate of 1 the attempts would come faster and faster."""
 ENVIRONMENT_FILE = "in the environment file"
 SHORTER = f"Shorten bucket, prefix or pipeline {ENVIRONMENT_FILE}: paths are made from them"
+RESOURCE_KEYS = {
+    "InstanceType": "instance_type",
+    "InstanceCount": "instances",
+    "VolumeSizeInGB": "volume_gb",
+    "KeepAlive": "keep_alive_minutes",
+    "VolumeKmsKeyId": "kms_key",
+}
 NEXT_STEPS = (
-    ("AlgorithmSpecification.ContainerArguments[", SHORTER),
-    (
-        "AlgorithmSpecification.ContainerArguments",
-        "Give the step fewer inputs and parameters: each of them takes two arguments",
+    *((f"{job.container}.ContainerArguments[", SHORTER) for job in JOBS.values()),
+    *(
+        (
+            f"{job.container}.ContainerArguments",
+            "Give the step fewer inputs and parameters: each of them takes two arguments",
+        )
+        for job in JOBS.values()
     ),
     ("OutputDataConfig.S3OutputPath", SHORTER),
     ("Environment", f"Correct environment of the step {ENVIRONMENT_FILE}"),
-    ("ResourceConfig.InstanceType", f"Correct instance_type {ENVIRONMENT_FILE}"),
-    ("ResourceConfig.VolumeSizeInGB", f"Correct volume_gb {ENVIRONMENT_FILE}"),
-    ("ResourceConfig.KeepAlive", f"Correct keep_alive_minutes {ENVIRONMENT_FILE}"),
-    ("ResourceConfig.VolumeKmsKeyId", f"Correct kms_key {ENVIRONMENT_FILE}"),
+    *(
+        (f"{job.resources}.{field}", f"Correct {key} {ENVIRONMENT_FILE}")
+        for job in JOBS.values()
+        for field, key in RESOURCE_KEYS.items()
+    ),
     ("OutputDataConfig.KmsKeyId", f"Correct kms_key {ENVIRONMENT_FILE}"),
+    ("ProcessingOutputConfig.KmsKeyId", f"Correct kms_key {ENVIRONMENT_FILE}"),
+    ("ProcessingOutputConfig", SHORTER),
     ("StoppingCondition", f"Correct maximum_minutes {ENVIRONMENT_FILE}"),
     ("RoleArn", f"Correct role {ENVIRONMENT_FILE}"),
     ("VpcConfig", f"Correct vpc {ENVIRONMENT_FILE}"),
+    ("NetworkConfig", f"Correct vpc {ENVIRONMENT_FILE}"),
     ("Tags", f"Correct tags {ENVIRONMENT_FILE}"),
 )
 """What a user can do about a field that the API would refuse."""
@@ -227,7 +242,7 @@ def parameters(case: Case) -> Iterator[Finding]:
 
 
 def _defaults(case: Case, step: StepContent) -> Iterator[Finding]:
-    settings = {key: value for key, value in step.arguments.items() if key != "AlgorithmSpecification"}
+    settings = {key: value for key, value in step.arguments.items() if key != step.fields.container}
     for reference in StepContent(step.name, step.type, {"Arguments": settings}).references:
         head, _, name = reference.partition(".")
         entry = case.definition.parameters.get(name)
@@ -247,13 +262,17 @@ def arguments(case: Case) -> Iterator[Finding]:
             yield from _job_arguments(case, step)
         elif step.type not in ("Condition", "Fail"):
             yield Finding(
-                step.name, "Type", "Sluice compiles no such step", step.type, "Training, Condition, Fail"
+                step.name,
+                "Type",
+                "Sluice compiles no such step",
+                step.type,
+                ", ".join([*JOBS, "Condition", "Fail"]),
             )
 
 
 def _job_arguments(case: Case, step: StepContent) -> Iterator[Finding]:
     said = set()
-    for problem in problems("CreateTrainingJob", case.resolved(step.arguments), given="TrainingJobName"):
+    for problem in _problems(case, step):
         value_of = _argument(step, problem.path)  # the SDK tells a job some of its values several times
         if not value_of or (value_of, problem.what) not in said:
             said.add((value_of, problem.what))
@@ -267,10 +286,15 @@ def _job_arguments(case: Case, step: StepContent) -> Iterator[Finding]:
             )
 
 
+def _problems(case: Case, step: StepContent) -> Iterator[Problem]:
+    return problems(f"Create{step.type}Job", case.resolved(step.arguments), given=f"{step.type}JobName")
+
+
 def _argument(step: StepContent, path: str) -> str:
     """What an argument of the entry point is the value of: an option, or what is referred to."""
-    found = re.fullmatch(r"AlgorithmSpecification\.ContainerArguments\[(\d+)\]", path)
-    given = in_step(step, "AlgorithmSpecification.ContainerArguments")
+    place = f"{step.fields.container}.ContainerArguments"
+    found = re.fullmatch(re.escape(place) + r"\[(\d+)\]", path)
+    given = in_step(step, place)
     before = given[int(found[1]) - 1] if found and int(found[1]) else None
     return before if isinstance(before, str) else ""
 
@@ -317,8 +341,14 @@ def _step_reference(case: Case, step: StepContent, reference: str) -> Iterator[F
         yield Finding(
             step.name, reference, "only a job's results can be had", f"{name} is a {target.type} step"
         )
-    elif in_step(target, ".".join(path)) is None and (path or [""])[0] not in answers("DescribeTrainingJob"):
-        yield Finding(step.name, reference, f"a training job has no {'.'.join(path) or 'such field'}")
+    elif in_step(target, ".".join(path)) is None and (path or [""])[0] not in _told_by(target):
+        kind = target.type.lower()
+        yield Finding(step.name, reference, f"a {kind} job has no {'.'.join(path) or 'such field'}")
+
+
+def _told_by(target: StepContent) -> set[str]:
+    """What can be referred to without standing in the definition; the outputs of a processing job all stand there."""
+    return answers(f"Describe{target.type}Job") - {"ProcessingOutputConfig"}
 
 
 def order(case: Case) -> Iterator[Finding]:
@@ -510,8 +540,9 @@ def retries(case: Case) -> Iterator[Finding]:
 def image(case: Case) -> Iterator[Finding]:
     """Every job runs a recorded image, named by its digest, that speaks our contract and runs our Python."""
     recorded = {image.uri: (name, image) for name, image in case.images.items()}
-    where, named = "AlgorithmSpecification.TrainingImage", case.environment.registry
+    named = case.environment.registry
     for step in case.definition.jobs:
+        where = step.fields.image
         uri = case.at(step, where)
         if not re.search(r"@sha256:[0-9a-f]{64}$", str(uri)):
             yield Finding(
@@ -556,7 +587,7 @@ def image(case: Case) -> Iterator[Finding]:
 def _image(step: StepContent, component: str, image: Image) -> Iterator[Finding]:
     where, build = f"image of {component}", f"Build it again: make build push C={component}"
     python = step.option("--client_python_version")
-    if image.python != python:
+    if python is not None and image.python != python:  # a processing job runs nothing that was pickled
         yield Finding(
             step.name,
             where,

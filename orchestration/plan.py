@@ -168,7 +168,7 @@ def cost_of(definition: Definition, environment: Environment, minutes: Mapping[s
     table, resolver = read_prices(), Resolver(definition, {}, {})
     costs = []
     for step in definition.jobs:
-        resources = step.arguments.get("ResourceConfig", {})
+        resources = step.resources
         instance = str(resolver.resolve(resources.get("InstanceType")))
         costs.append(
             Cost(

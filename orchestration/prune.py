@@ -84,10 +84,10 @@ def content_tags(
     for name, step in graph.steps.items():
         image = images.get(step.component.name.split(".")[0])
         deployed = definition.by_name.get(name)
-        arguments = deployed.arguments if deployed else {}
-        runs = arguments.get("AlgorithmSpecification", {}).get("TrainingImage")
-        store = arguments.get("Environment", {}).get("SLUICE_STORE")
-        if image is None or (runs, store) != (image.uri, environment.store):
+        if image is None or deployed is None or not deployed.is_job:
+            return None
+        store = deployed.arguments.get("Environment", {}).get("SLUICE_STORE")
+        if (deployed.image, store) != (image.uri, environment.store):
             return None
         found[name] = image.tag
     return found

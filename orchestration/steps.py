@@ -1,5 +1,7 @@
 """Compiles the graph to a SageMaker pipeline of `@step`s, ConditionSteps and FailSteps: without AWS, credentials or network.
 
+A step that several instances share is a ProcessingStep instead.
+
 Beside the definition this gives what it refers to, the SDK's payloads for the jobs, as bytes by S3 URI. Whoever upserts
 uploads these first. Nothing else in Sluice imports the SDK.
 """
@@ -23,17 +25,21 @@ from orchestration.environment import Environment, Image, Retries, image_of
 from orchestration.graph import Gate, Graph, OutputOf, PipelineParameter, Step
 from sluice.contract import InputError
 from sluice.job import NOT_GIVEN, run_step
+from sluice.job.step import RECORDS
 
 if TYPE_CHECKING:
     from sagemaker.mlops.workflow.function_step import DelayedReturn
     from sagemaker.mlops.workflow.pipeline import Pipeline
+    from sagemaker.mlops.workflow.steps import ProcessingStep
 
 CHECKPOINTS = "/opt/ml/checkpoints"
 """The folder that SageMaker keeps in step with S3 while a spot job works."""
+RECORDS_OUTPUT = "records"
+"""What the output of a processing job is called that takes its record to S3."""
 RECIPE = "recipe"
 """The pipeline parameter that is not the graph's: the recipe's URI."""
 LOCAL_DISK = re.compile(r"ml\.([cmr]\d\w*d|g4dn|g5|g6e?|p3dn|p4de?|p5\w*|trn\d\w*)\.")
-"""Instances whose disk is their own. Its hardware encrypts it, and CreateTrainingJob refuses a VolumeKmsKeyId for them."""
+"""Instances whose disk is their own. Its hardware encrypts it, and SageMaker refuses a VolumeKmsKeyId for them."""
 LIBRARY = version("sagemaker")
 """The SDK's version. Its scripts lie in a folder of that name, so that another version overwrites none of them."""
 
@@ -67,6 +73,7 @@ def compile_pipeline(
     """
     if not tags:
         _require_pinned(graph, images)
+    _require_shareable(graph, environment)
     with _nobody(environment), _quiet(), _captured_uploads() as objects:
         session = _offline_session(environment)  # which checks the settings; once is enough
         with _settings_checked():
@@ -150,7 +157,7 @@ def pipeline_of(
     """
     from sagemaker.mlops.workflow.pipeline import Pipeline
 
-    builder = _Builder(graph, environment, images, instance)
+    builder = _Builder(graph, environment, images, session, instance)
     steps = builder.behind(None)
     return Pipeline(
         name=environment.pipeline,
@@ -177,11 +184,18 @@ class _Builder:
     """Makes the SDK's objects, in the graph's order: a step is there before another one takes its outputs."""
 
     def __init__(
-        self, graph: Graph, environment: Environment, images: Mapping[str, Image], instance: str
+        self,
+        graph: Graph,
+        environment: Environment,
+        images: Mapping[str, Image],
+        session: Any,
+        instance: str,
     ) -> None:
         self.graph, self.environment, self.images, self.instance = graph, environment, images, instance
         self.parameters = self._declared()
+        self.session = session
         self.results: dict[str, DelayedReturn] = {}
+        self.shared: dict[str, ProcessingStep] = {}
 
     def behind(self, gate: str | None) -> list[Any]:
         """What stands directly behind a gate, or before all of them; later gates nest."""
@@ -204,21 +218,93 @@ class _Builder:
                 found[name] = ParameterString(name, default_value=self.environment.step(step).instance_type)
         return found
 
-    def _step(self, step: Step) -> DelayedReturn:
+    def _step(self, step: Step) -> DelayedReturn | ProcessingStep:
         from sagemaker.mlops.workflow.function_step import step as sdk_step
 
-        values = {name: self._value(argument) for name, argument in step.arguments.items()}
-        given = [part for name, value in values.items() if value is not None for part in (name, value)]
-        wrapped = sdk_step(run_step, **self._job(step))
-        self.results[step.name] = wrapped(step.component.name, self.parameters[RECIPE], *given)
+        given = [
+            part
+            for name, argument in step.arguments.items()
+            if argument is not None
+            for part in self._given(name, argument)
+        ]
+        told = [step.component.name, self.parameters[RECIPE], *given]
+        if self.environment.step(step.name).instances > 1:
+            self.shared[step.name] = self._processing(step, told)
+            return self.shared[step.name]
+        self.results[step.name] = sdk_step(run_step, **self._job(step))(*told)
         return self.results[step.name]
 
-    def _value(self, argument: Any) -> Any:
+    def _given(self, name: str, argument: Any) -> tuple[str, Any]:
+        """A parameter as `run_step` takes it: its name, and its value or where that is found."""
         if isinstance(argument, PipelineParameter):
-            return self.parameters[argument.name]
-        if isinstance(argument, OutputOf):
-            return self.results[argument.step]["outputs"][argument.output]
-        return None if argument is None else str(argument)
+            return name, self.parameters[argument.name]
+        if not isinstance(argument, OutputOf):
+            return name, str(argument)
+        if argument.step in self.shared:
+            outputs = self.shared[argument.step].properties.ProcessingOutputConfig.Outputs
+            return f"{name}={argument.step}/{argument.output}", outputs[RECORDS_OUTPUT].S3Output.S3Uri
+        return name, self.results[argument.step]["outputs"][argument.output]
+
+    def _processing(self, step: Step, told: list[Any]) -> ProcessingStep:
+        """A step whose instances share the work: on each of them its image runs `sluice.job`."""
+        from sagemaker.core.processing import Processor
+        from sagemaker.core.workflow.pipeline_context import PipelineSession
+        from sagemaker.mlops.workflow.steps import ProcessingStep
+
+        job, settings = self._job(step), self.environment.step(step.name)
+        session = PipelineSession(
+            boto_session=self.session.boto_session,
+            default_bucket=self.environment.bucket,
+            sagemaker_config=sdk_settings(self.environment),
+        )
+        processor = Processor(
+            role=job["role"],
+            image_uri=job["image_uri"],
+            instance_count=settings.instances,
+            instance_type=job["instance_type"],
+            entrypoint=["python", "-m", "sluice.job"],
+            volume_size_in_gb=job["volume_size"],
+            volume_kms_key=job["volume_kms_key"],
+            output_kms_key=self.environment.kms_key,
+            max_runtime_in_seconds=job["max_runtime_in_seconds"],
+            sagemaker_session=session,
+            env={**job["environment_variables"], "AWS_DEFAULT_REGION": self.environment.region},
+            tags=job["tags"],
+            network_config=self._network(job),
+        )
+        return ProcessingStep(
+            name=step.name,
+            step_args=processor.run(outputs=[self._records()], arguments=told),
+            display_name=step.name,
+            description=job["description"],
+            retry_policies=job["retry_policies"],
+        )
+
+    def _network(self, job: Mapping[str, Any]) -> Any:
+        """The instances' network: what they tell each other is rows, so it is encrypted."""
+        from sagemaker.core.network import NetworkConfig
+
+        return NetworkConfig(
+            enable_network_isolation=False,
+            security_group_ids=job["security_group_ids"],
+            subnets=job["subnets"],
+            encrypt_inter_container_traffic=True,
+        )
+
+    def _records(self) -> Any:
+        """Where a processing job's record goes: among those of the execution, like every other job's.
+
+        Later steps are told the folder by reference, so that a selective execution has them look at its source's.
+        """
+        from sagemaker.core.shapes.shapes import ProcessingOutput, ProcessingS3Output
+        from sagemaker.core.workflow.execution_variables import ExecutionVariables
+        from sagemaker.core.workflow.functions import Join
+
+        folder = Join(
+            on="/", values=[f"{self.environment.store}/executions", ExecutionVariables.PIPELINE_EXECUTION_ID]
+        )
+        place = ProcessingS3Output(s3_uri=folder, local_path=str(RECORDS), s3_upload_mode="EndOfJob")
+        return ProcessingOutput(output_name=RECORDS_OUTPUT, s3_output=place)
 
     def _job(self, step: Step) -> dict[str, Any]:
         """What the SDK's decorator is told of a step's job."""
@@ -343,6 +429,21 @@ def _require_pinned(graph: Graph, images: Mapping[str, Image]) -> None:
                 got=image.uri,
                 allowed="repository@sha256:…",
                 next_step=f"Push it, which records its digest: make push C={name}",
+            )
+
+
+def _require_shareable(graph: Graph, environment: Environment) -> None:
+    """Refuse several instances where only one would work: a component that can share its work has a module `cluster`."""
+    can = [name for name, step in graph.steps.items() if step.component.shareable]
+    for name in graph.steps:
+        instances = environment.step(name).instances
+        if instances > 1 and name not in can:
+            raise InputError(
+                "this step's work can't be shared by several instances",
+                where=f"environment {environment.name}, step {name}",
+                got=f"instances: {instances}",
+                allowed=f"instances: 1; several only for {', '.join(can)}",
+                next_step="Give it a larger instance_type instead",
             )
 
 

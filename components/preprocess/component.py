@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from components.preprocess.account import ACCOUNT, PreprocessMetrics, metrics_of
 from sluice.contract import Features, InputError, Output, Report, Role, Source, Table, roles
+from sluice.job.cluster import ADDRESS
 from sluice.recipe.parts import PreprocessSettings
+
+if TYPE_CHECKING:
+    from components.preprocess.cluster import Shards
+    from components.preprocess.shard import Shard
 
 Rows = Annotated[Output[Table], roles(Role.TEXT, Role.LABEL, Role.ID)]
 
@@ -40,14 +48,15 @@ def preprocess(
     """
     # late: --help needs none of it
     from components.preprocess.plan import decide
-    from components.preprocess.shard import Shard
     from components.preprocess.writing import require_rows, write_quarantine, write_tables
     from sluice.features import FittedFeatures
 
     _require_positive(rows)
     # The spool stands beside the outputs: what a killed process leaves of it is cleared away with them.
-    with TemporaryDirectory(dir=training.folder.parent) as folder:
-        shard = Shard(raw.local(settings), settings, Path(folder), rows)
+    with (
+        TemporaryDirectory(dir=training.folder.parent) as folder,
+        _reading(raw, settings, rows, Path(folder)) as shard,
+    ):
         census, read = shard.learn()
         write_quarantine(shard.quarantined(), quarantine)
         require_rows(read, raw)
@@ -60,6 +69,22 @@ def preprocess(
     metrics = metrics_of(read, outcome, kept, settings.data.quarantine_limit)
     (account.folder / ACCOUNT).write_text(metrics.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return metrics
+
+
+@contextmanager
+def _reading(
+    raw: Source, settings: PreprocessSettings, rows: int | None, folder: Path
+) -> Iterator[Shard | Shards]:
+    """The raw files: here, or on the machines of the cluster that the environment names."""
+    if address := os.environ.get(ADDRESS):
+        from components.preprocess.cluster import shards
+
+        with shards(raw, settings, rows, address) as found:
+            yield found
+    else:
+        from components.preprocess.shard import Shard
+
+        yield Shard(raw.local(settings), settings, folder, rows)
 
 
 def _require_positive(rows: int | None) -> None:

@@ -32,7 +32,7 @@ from orchestration.start import Request, check_thresholds, find_data, read_recip
 from orchestration.steps import LocalExecution, run_in_local_mode
 from orchestration.upload import upload
 from sluice.aws import client
-from sluice.contract import ResourceMissing, Result, StepFailed, storage
+from sluice.contract import InputError, ResourceMissing, Result, StepFailed, storage
 from sluice.contract.execution import RESULT
 from sluice.job import NOT_GIVEN
 from sluice.recipe import PreprocessSettings
@@ -229,6 +229,7 @@ def _prepared(path: Path | None, endpoint: str) -> Environment:
     """The environment, with its bucket and role made where they are not there."""
     if path:
         environment = read_environment(path).model_copy(update={"endpoint": endpoint})
+        _require_single(environment)
     else:
         environment = Environment(
             name="local", region=REGION, bucket=BUCKET, pipeline_role=ROLE, role=ROLE, endpoint=endpoint
@@ -241,6 +242,18 @@ def _prepared(path: Path | None, endpoint: str) -> Environment:
     if name not in [role["RoleName"] for role in iam.list_roles()["Roles"]]:
         iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
     return environment
+
+
+def _require_single(environment: Environment) -> None:
+    for name in build().steps:
+        if (instances := environment.step(name).instances) > 1:
+            raise InputError(
+                "SageMaker's local mode runs every step on one instance",
+                where=f"environment {environment.name}, step {name}",
+                got=f"instances: {instances}",
+                allowed="instances: 1",
+                next_step="Take instances out of the environment file, or run on SageMaker: --runner sagemaker",
+            )
 
 
 def _put_recipe(text: str, environment: Environment) -> str:

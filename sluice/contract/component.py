@@ -153,6 +153,11 @@ class Component:
         return (inspect.getdoc(self.function) or self.name).splitlines()[0]
 
     @property
+    def shareable(self) -> bool:
+        """Whether several machines can share its work: it then has a module `cluster` beside its function."""
+        return Path(inspect.getfile(self.function)).with_name("cluster.py").exists()
+
+    @property
     def code_folder(self) -> Path:
         """The folder of the component's image: `components/<first part of the name>`."""
         return self.checkout / "components" / self.name.split(".")[0]

@@ -6,6 +6,7 @@ import atexit
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 
@@ -37,10 +38,16 @@ class Source(External):
         files = self._files(settings)
         return digest_of({file.path: storage.sha256_of(storage.join(self.uri, file.path)) for file in files})
 
-    def local(self, settings: Settings | None) -> Path:
-        """The folder on this machine; what the settings read is downloaded if it is on S3."""
+    def local(self, settings: Settings | None, whole: Collection[str] | None = None) -> Path:
+        """The folder on this machine; what the settings read is downloaded if it is on S3.
+
+        Args:
+            settings: name the files.
+            whole: the files whose rows are wanted; of others on S3 so much is downloaded that their columns can be
+                read. All, if not given.
+        """
         self._require_folder()
-        return storage.local_path(self.uri) if storage.is_local(self.uri) else self._download(settings)
+        return storage.local_path(self.uri) if storage.is_local(self.uri) else self._download(settings, whole)
 
     def _files(self, settings: Settings | None) -> list[storage.StoredFile]:
         self._require_folder()
@@ -67,9 +74,10 @@ class Source(External):
                 next_step="Correct DATA=<folder>, or --data",
             )
 
-    def _download(self, settings: Settings | None) -> Path:
+    def _download(self, settings: Settings | None, whole: Collection[str] | None) -> Path:
         for file in self._files(settings):
-            storage.download(storage.join(self.uri, file.path), self._scratch / file.path)
+            fetch = storage.download if whole is None or file.path in whole else storage.download_columns
+            fetch(storage.join(self.uri, file.path), self._scratch / file.path)
         return self._scratch
 
     @cached_property

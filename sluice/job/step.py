@@ -1,4 +1,7 @@
-"""The one function that every `@step` runs. Short strings go in, small strict JSON comes out, and it fails closed."""
+"""The one function that every `@step` runs. Short strings go in, small strict JSON comes out, and it fails closed.
+
+A processing job runs the same through `python -m sluice.job`.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,23 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sluice.contract import Call, Component, InputError, Result, SluiceError, Verdict, storage
+from sluice.contract import MANIFEST, Call, Component, InputError, Result, SluiceError, Verdict, storage
 from sluice.contract.execution import run
 from sluice.job.status import telling
 
 NOT_GIVEN = "default"
 """What a pipeline parameter says for: as if it were not there. SageMaker has no parameter without a value."""
 
-FAILURE = Path("/opt/ml/output/failure")
-"""Where a job writes why it failed; the service shows its first 1,024 characters."""
+FAILURES = (Path("/opt/ml/output/failure"), Path("/opt/ml/output/message"))
+"""Where a training job, and a processing job, writes why it failed; the service shows its first 1,024 characters."""
 LONGEST = 1024
+RECORDS = Path("/opt/ml/processing/records")
+"""Where a processing job leaves its record; SageMaker puts it among the execution's records when the job has ended."""
 
 
 def run_step(component: str, recipe: str, *given: str) -> dict[str, Any]:
@@ -32,19 +38,55 @@ def run_step(component: str, recipe: str, *given: str) -> dict[str, Any]:
         component: the component's name.
         recipe: the recipe's URI.
         given: a parameter's name and its URI or plain value as text, in turn. The SDK takes no arbitrary keywords.
+            After the name may stand where to look the URI up: `tables=preprocess/training` with a folder of records
+            is what the step `preprocess` left there as its output `training`.
 
     Returns:
         `outputs` (manifest URIs by name), `result` (the result's folder), and for a verdict `passed` and `reasons` (one
         text).
     """
+    with failing_closed(component), telling(os.environ):
+        said, record = work(component, recipe, *given)
+        if {"SLUICE_EXECUTION", "SLUICE_STEP"} <= os.environ.keys():
+            store = storage.to_uri(os.environ["SLUICE_STORE"])
+            uri = record_uri(store, os.environ["SLUICE_EXECUTION"], os.environ["SLUICE_STEP"])
+            storage.write_bytes(uri, record)
+        return said
+
+
+def work(component: str, recipe: str, *given: str) -> tuple[dict[str, Any], bytes]:
+    """Run a component, or find its finished result.
+
+    Returns:
+        what the pipeline is told of it, and the record: only an execution that had exactly a result may lend it to a
+        later one.
+    """
+    pairs = zip(given[::2], given[1::2], strict=True)
+    call = make_call(component, recipe, dict(looked_up(name, value) for name, value in pairs), os.environ)
+    said = _strict(answer(call, run(call)))
+    return said, json.dumps({"result": said["result"]}).encode()
+
+
+def looked_up(name: str, value: str) -> tuple[str, str]:
+    """A parameter's name and value; one that was given as a step's output is looked up in that step's record.
+
+    Raises:
+        InputError: the step left no record there.
+    """
+    name, is_output, place = name.partition("=")
+    if not is_output:
+        return name, value
+    step, _, output = place.partition("/")
+    uri = storage.join(value, f"{step}.json")
     try:
-        with telling(os.environ):
-            call = make_call(component, recipe, dict(zip(given[::2], given[1::2], strict=True)), os.environ)
-            said = _strict(answer(call, run(call)))
-            _record(said, os.environ)
-            return said
-    except BaseException as error:  # noqa: BLE001 — the job's border: everything becomes a message and a status
-        _fail(component, error)
+        result = json.loads(storage.read_bytes(uri))["result"]
+    except FileNotFoundError:
+        raise InputError(
+            "the step before left no record of its result",
+            where=uri,
+            next_step=f"Look at its log: make logs STEP={step}",
+        ) from None
+    return name, storage.join(result, output, MANIFEST)
 
 
 def make_call(component: str, recipe: str, given: Mapping[str, str], environment: Mapping[str, str]) -> Call:
@@ -96,12 +138,13 @@ def record_uri(store: str, execution: str, step: str) -> str:
     return storage.join(store, "executions", execution, f"{step}.json")
 
 
-def _record(said: Mapping[str, Any], environment: Mapping[str, str]) -> None:
-    """Leave the record: only an execution that had exactly a result may lend it to a later one."""
-    if {"SLUICE_EXECUTION", "SLUICE_STEP"} <= environment.keys():
-        store = storage.to_uri(environment["SLUICE_STORE"])
-        uri = record_uri(store, environment["SLUICE_EXECUTION"], environment["SLUICE_STEP"])
-        storage.write_bytes(uri, json.dumps({"result": said["result"]}).encode())
+@contextmanager
+def failing_closed(component: str) -> Iterator[None]:
+    """Whatever is raised inside ends this process at once with status 1, and its message is where the service looks."""
+    try:
+        yield
+    except BaseException as error:  # noqa: BLE001 — the job's border: everything becomes a message and a status
+        _fail(component, error)
 
 
 def _fail(component: str, error: BaseException) -> NoReturn:
@@ -112,8 +155,9 @@ def _fail(component: str, error: BaseException) -> NoReturn:
     told = _spoken_of(component, message)
     print(f"error: {told}", file=sys.stderr)
     try:
-        FAILURE.parent.mkdir(parents=True, exist_ok=True)
-        FAILURE.write_text(told[:LONGEST])
+        for place in FAILURES:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(told[:LONGEST])
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from orchestration.cli import main
-from orchestration.executions import LOG_GROUP
+from orchestration.executions import LOG_GROUPS
 from sluice.aws import client
 from tests.builders.sagemaker import refusing
 
@@ -139,7 +139,10 @@ def test_a_failed_step_says_what_its_job_said_and_where_its_log_is(verb, account
     )
     out = verb("status")[1]
     assert "train failed: AlgorithmError: train: the loss is not finite, exit code: 1\n" in out
-    assert f"its log: {LOG_GROUP}, stream pipelines-abc-train-x1/…, https://us-east-1.console.aws" in out
+    assert (
+        f"its log: {LOG_GROUPS['Training']}, stream pipelines-abc-train-x1/…, https://us-east-1.console.aws"
+        in out
+    )
     assert f"or: make logs ENV=test EXECUTION={newest(account)} STEP=train\n" in out
     account.sagemaker.answers["DescribeTrainingJob"] = refusing("AccessDeniedException", "not you")
     assert "train failed: ClientError: see the job\n" in verb("status")[1]
@@ -201,16 +204,18 @@ def test_progress_comes_from_the_status_table_and_losing_it_loses_only_that(verb
 def write_log(stream: str, *messages: str) -> None:
     """What a job's container prints, in CloudWatch."""
     logs = client("logs", "us-east-1")
-    if not logs.describe_log_groups(logGroupNamePrefix=LOG_GROUP)["logGroups"]:
-        logs.create_log_group(logGroupName=LOG_GROUP)
-    logs.create_log_stream(logGroupName=LOG_GROUP, logStreamName=stream)
+    if not logs.describe_log_groups(logGroupNamePrefix=LOG_GROUPS["Training"])["logGroups"]:
+        logs.create_log_group(logGroupName=LOG_GROUPS["Training"])
+    logs.create_log_stream(logGroupName=LOG_GROUPS["Training"], logStreamName=stream)
     write_more(stream, *messages)
 
 
 def write_more(stream: str, *messages: str) -> None:
     """What it prints later."""
     events = [{"timestamp": next(CLOCK), "message": message} for message in messages]
-    client("logs", "us-east-1").put_log_events(logGroupName=LOG_GROUP, logStreamName=stream, logEvents=events)
+    client("logs", "us-east-1").put_log_events(
+        logGroupName=LOG_GROUPS["Training"], logStreamName=stream, logEvents=events
+    )
 
 
 def test_logs_prints_the_log_of_the_steps_job_and_no_other(verb, account):
