@@ -94,8 +94,6 @@ class Plan:
         yield from ((name, "data.keep") for name in self.data.keep)
         if self.columns:
             yield from ((use.column, dotted(use.path)) for use in uses(self.columns))
-            if self.columns.time:
-                yield self.columns.time, "columns.time"
 
     def _as_values(self) -> set[str]:
         """The columns whose role asks for numbers or times."""

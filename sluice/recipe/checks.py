@@ -5,15 +5,27 @@ Each check says which sections it needs, and is left out while one of those can'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from math import fsum
 from typing import Any, NamedTuple
 
 from sluice.recipe import names
+from sluice.recipe.data_checks import (
+    data_repeats,
+    data_spelling,
+    new_columns,
+    origins,
+    renamed_away,
+    renaming,
+    repeats,
+    spelling,
+    types,
+    types_and_roles,
+)
 from sluice.recipe.measures import MEASURES
 from sluice.recipe.mistakes import Mistake, Path, closest, dotted, listed
-from sluice.recipe.model import Columns, Data, Expectation, Gates, Merge, ModelSettings, Splitting
+from sluice.recipe.model import Columns, Data, Expectation, Gates, ModelSettings, Splitting
 
 TOLERANCE = 1e-9
 """How far the split's shares may be from one; they are written in decimals, which binary numbers round."""
@@ -116,67 +128,13 @@ def _leaves(name: str) -> bool:
     return name.startswith(("/", "~")) or ".." in name.split("/") or "\\" in name or ":" in name
 
 
-def _spelling(places: Iterable[tuple[Path, str]]) -> Mistakes:
-    for path, name in places:
-        standard = names.standardise(name)
-        if name != standard:
-            yield Mistake(
-                path, f"got {name!r}", "names as standardised: trimmed, lower case, underscores", standard
-            )
-
-
-def _data_spelling(data: Data) -> Mistakes:
-    yield from _spelling(_data_names(data))
-
-
-def _data_names(data: Data) -> Iterator[tuple[Path, str]]:
-    for i, derive in enumerate(data.derive):
-        yield ("data", "derive", i, "from"), derive.source
-        yield from ((("data", "derive", i, "pattern"), column) for column in derive.columns)
-    if data.merge:
-        yield ("data", "merge", "key"), data.merge.key
-        yield from ((("data", "merge", "columns", i), column) for i, column in enumerate(data.merge.columns))
-    if data.merge and data.merge.list_key:
-        yield ("data", "merge", "list_key"), data.merge.list_key
-
-
 def _column_spelling(columns: Columns) -> Mistakes:
-    yield from _spelling((use.path, use.column) for use in uses(columns))
-
-
-def _new_columns(data: Data) -> Mistakes:
-    """A new column must not take a name that is taken."""
-    taken: dict[str, Path] = {
-        derive.source: ("data", "derive", i, "from") for i, derive in enumerate(data.derive)
-    }
-    for path, column in _made(data):
-        if column in taken:
-            yield Mistake(path, f"makes {column!r}, which {dotted(taken[column])} has already", "a new name")
-        taken.setdefault(column, path)
-
-
-def _made(data: Data) -> Iterator[tuple[Path, str]]:
-    for i, derive in enumerate(data.derive):
-        yield from ((("data", "derive", i, "pattern"), column) for column in derive.columns)
-    if data.merge:
-        yield from ((("data", "merge", "columns", i), column) for i, column in enumerate(data.merge.columns))
-
-
-def _repeats(path: Path, values: Iterable[Any]) -> Mistakes:
-    seen: set[Any] = set()
-    for position, value in enumerate(values):
-        if value in seen:
-            yield Mistake((*path, position), f"{value!r} is listed twice", "once")
-        seen.add(value)
-
-
-def _data_repeats(data: Data) -> Mistakes:
-    yield from _repeats(("data", "files"), data.files)
+    yield from spelling((use.path, use.column) for use in uses(columns))
 
 
 def _column_repeats(columns: Columns) -> Mistakes:
     for role in ("text", "categorical", "numeric"):
-        yield from _repeats(("columns", role), getattr(columns, role))
+        yield from repeats(("columns", role), getattr(columns, role))
 
 
 def _roles(columns: Columns) -> Mistakes:
@@ -207,28 +165,18 @@ def _reserved(columns: Columns) -> Mistakes:
             yield Mistake(use.path, f"{use.column!r} is a column that preprocessing adds", "another name")
 
 
+def _renamed_roles(data: Data, columns: Columns) -> Mistakes:
+    yield from renamed_away(data, ((use.path, use.column) for use in uses(columns)))
+
+
 def _leaks(data: Data, columns: Columns) -> Mistakes:
-    """A feature from which the label is made gives the answer away."""
-    sources = set(_origins(columns.label, data))
+    """A feature from which the label is made, or that is made from it, gives the answer away."""
+    label, sources = columns.label, origins(columns.label, data)
     for use in uses(columns):
         if use.role in FEATURES and use.column in sources:
-            yield Mistake(
-                use.path, f"the label {columns.label!r} is made from {use.column!r}", "no such feature"
-            )
-
-
-def _origins(column: str, data: Data) -> Iterator[str]:
-    """The columns that a derived or merged column is made from."""
-    for derive in data.derive:
-        if column in derive.columns and derive.source != column:
-            yield derive.source
-    if data.merge and column in data.merge.columns:
-        yield from _key_and_its_origins(data.merge, data)
-
-
-def _key_and_its_origins(merge: Merge, data: Data) -> Iterator[str]:
-    yield merge.key
-    yield from (derive.source for derive in data.derive if merge.key in derive.columns)
+            yield Mistake(use.path, f"the label {label!r} is made from {use.column!r}", "no such feature")
+        if use.role in FEATURES and label in origins(use.column, data):
+            yield Mistake(use.path, f"{use.column!r} is made from the label {label!r}", "no such feature")
 
 
 def _shares(split: Splitting) -> Mistakes:
@@ -267,7 +215,7 @@ def _is_day(text: str) -> bool:
 def _expectation_repeats(expectations: Expectations) -> Mistakes:
     seen: list[tuple[int, Expectation]] = []
     for i, expectation in expectations.items():
-        yield from _repeats(("expectations", i, "tables"), expectation.tables)
+        yield from repeats(("expectations", i, "tables"), expectation.tables)
         for twin in [j for j, other in seen if _same(expectation, other)][:1]:
             yield Mistake(("expectations", i), f"the same as expectations[{twin}]", "each once")
         seen.append((i, expectation))
@@ -329,9 +277,13 @@ def _gate_can_refuse(gates: Gates) -> Mistakes:
 
 CHECKS: tuple[tuple[Callable[..., Mistakes], tuple[str, ...]], ...] = (
     (_files_stay_inside, ("data",)),
-    (_data_spelling, ("data",)),
-    (_data_repeats, ("data",)),
-    (_new_columns, ("data",)),
+    (data_spelling, ("data",)),
+    (data_repeats, ("data",)),
+    (new_columns, ("data",)),
+    (renaming, ("data",)),
+    (types, ("data",)),
+    (types_and_roles, ("data", "columns")),
+    (_renamed_roles, ("data", "columns")),
     (_column_spelling, ("columns",)),
     (_column_repeats, ("columns",)),
     (_roles, ("columns",)),

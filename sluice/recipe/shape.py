@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from sluice.contract.settings import Strict
 from sluice.recipe.mistakes import Path
@@ -32,11 +32,16 @@ def meaning(record: type[Strict], key: str) -> str:
 
 def record_at(path: Path) -> type[Strict] | None:
     """The record that stands at a path; none for a plain value or for a path that leads nowhere."""
-    record: type[Strict] | None = Recipe
+    annotation: Any = Recipe
     for step in path:
-        if isinstance(step, str):
-            record = record_in(keys(record).get(step)) if record else None
-    return record
+        if isinstance(step, int):
+            continue
+        if get_origin(annotation) is dict:
+            annotation = get_args(annotation)[1]  # the step is a key of the user's own
+        else:
+            record = record_in(annotation)
+            annotation = keys(record).get(step) if record else None
+    return record_in(annotation)
 
 
 @cache
