@@ -25,6 +25,7 @@ from tests.builders.backbones import Backbone
 
 STEPS = {
     "preprocess": "preprocess",
+    "audit": "preprocess.audit",
     "validate": "preprocess.validate",
     "train": "train",
     "evaluate": "evaluate",

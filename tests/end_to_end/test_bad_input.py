@@ -97,12 +97,13 @@ def test_a_backbone_that_is_not_there_is_told_and_what_was_finished_is_kept(agai
     gone = again.root / "no such backbone"
     again.write_recipe(model={"backbone": str(gone)})
     message = failure(again)
-    assert message.startswith(f"error: step train: model.backbone {gone}: there is no such folder.")
+    assert message.startswith(f"error: step audit: model.backbone {gone}: there is no such folder.")
     assert "Name a folder that holds config.json, model.safetensors and a tokenizer" in message
     assert again.states == {
         "preprocess": "reused",
-        "validate": "reused",
-        "train": "failed",
+        "audit": "failed",
+        "validate": "skipped",
+        "train": "skipped",
         "evaluate": "skipped",
         "register": "skipped",
     }

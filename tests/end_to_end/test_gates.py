@@ -29,6 +29,7 @@ def assert_data_refused(place, done, reason: str) -> None:
     assert [place.states[name] for name in ("train", "evaluate", "register")] == ["skipped"] * 3
     assert sorted(folder.name for folder in (place.store / "steps").iterdir()) == [
         "preprocess",
+        "preprocess.audit",
         "preprocess.validate",
     ]
     assert place.type("models", "list", "--store", place.store).out.startswith("No model is registered in ")

@@ -8,6 +8,7 @@ from .builders import STEPS, kill_in
 
 AT_WORK = {
     "preprocess": "steps/preprocess/.staging-*/features",
+    "audit": "steps/preprocess.audit/.staging-*/report",
     "validate": "steps/preprocess.validate/.staging-*/report",
     "train": "steps/train/.staging-*/model/model.onnx*",
     "evaluate": "steps/evaluate/.staging-*/report",

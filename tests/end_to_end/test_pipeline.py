@@ -64,7 +64,7 @@ def test_an_unchanged_second_run_reuses_all_five_steps_and_starts_none(again):
         assert f"↺ {name}" in done.out
     logs = [log.parent.parent.name for log in again.store.glob("runs/*/logs/*.log")]
     assert again.record.id not in logs
-    assert len(logs) == 5
+    assert len(logs) == 6
 
 
 def test_why_says_what_was_reused_and_which_setting_made_a_step_run_again(again):
@@ -73,6 +73,7 @@ def test_why_says_what_was_reused_and_which_setting_made_a_step_run_again(again)
     assert again.run().status == 0
     assert again.states == {
         "preprocess": "reused",
+        "audit": "reused",
         "validate": "reused",
         "train": "reused",
         "evaluate": "done",
@@ -128,7 +129,7 @@ def test_a_store_on_s3_takes_the_same_pipeline_and_keeps_its_registry_on_this_ma
     second = run()
     assert ", 6 of 6 steps reused" in second.out
     files = [file.path for file in storage.list_files(s3_store)]
-    assert len([path for path in files if re.fullmatch(r"steps/[^/]+/[^/]+/result.json", path)]) == 5
+    assert len([path for path in files if re.fullmatch(r"steps/[^/]+/[^/]+/result.json", path)]) == 6
     assert not [path for path in files if path.startswith("registry") or ".staging" in path]
     runs = [
         RunRecord.model_validate_json(storage.read_bytes(f"{s3_store}/{path}"))

@@ -111,7 +111,7 @@ def test_raw_data_become_a_registered_model_package(accepted):
     status, said = accepted
     assert status == 0, said
     steps = re.findall(r"^(\w+) +[\d.]+ s ", said, re.MULTILINE)
-    assert steps == ["preprocess", "validate", "train", "evaluate", "register"]
+    assert steps == ["preprocess", "audit", "validate", "train", "evaluate", "register"]
     (version,) = RegistryHome("sagemaker://eu-west-1").open().list()
     assert version.status is Status.PENDING
     assert version.model.uri.startswith("s3://sluice-local/sluice/steps/train/")
@@ -140,7 +140,7 @@ def test_data_that_the_gate_refuses_trains_nothing(started, recipe, refused):
     assert status == 3, said
     assert "refused: The data was refused. Nothing was trained:" in said
     assert re.search(r"training: row count [\d,]+, below 5,000,000", said)
-    assert re.findall(r"^(\w+) +[\d.]+ s ", said, re.MULTILINE) == ["preprocess", "validate"]
+    assert re.findall(r"^(\w+) +[\d.]+ s ", said, re.MULTILINE) == ["preprocess", "audit", "validate"]
 
 
 def test_a_step_that_fails_is_told_with_the_reason_of_its_job(started, recipe, refused):

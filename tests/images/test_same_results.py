@@ -49,7 +49,7 @@ def test_containers_make_what_processes_make(contained, image_record):
     assert "model      parcels version 1, PendingManualApproval" in printed
     in_containers = {step: made(place, step) for step in STEPS}
     tags = {step: place.record.steps[step].fingerprint.code["image"] for step in STEPS}
-    assert tags["preprocess"] == tags["validate"]
+    assert tags["preprocess"] == tags["audit"] == tags["validate"]
     assert place.half_made() == []
 
     done = place.run()

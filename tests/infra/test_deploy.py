@@ -97,6 +97,7 @@ def test_every_step_works_as_the_role_of_its_image(account, file):
     roles = {step: environment.role_of(step) for step in build().steps}
     assert roles == {
         "preprocess": account.outputs["PreprocessRole"],
+        "audit": account.outputs["PreprocessRole"],
         "validate": account.outputs["PreprocessRole"],
         "train": account.outputs["TrainRole"],
         "evaluate": account.outputs["EvaluateRole"],

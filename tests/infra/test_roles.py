@@ -22,14 +22,14 @@ JOBS = ("PreprocessRole", "TrainRole", "EvaluateRole", "RegisterRole")
 ROLES = (*JOBS, "PipelineRole", "CiRole", "PlanRole", "ApproverRole")
 COMPONENTS = ("preprocess", "preprocess.audit", "preprocess.validate", "train", "evaluate", "register")
 READS = {
-    "PreprocessRole": {"preprocess", "preprocess.validate"},
+    "PreprocessRole": {"preprocess", "preprocess.audit", "preprocess.validate"},
     "TrainRole": {"preprocess", "train"},
-    "EvaluateRole": {"preprocess", "train", "evaluate"},
+    "EvaluateRole": {"preprocess", "preprocess.audit", "train", "evaluate"},
     "RegisterRole": {"preprocess.validate", "train", "evaluate", "register"},
     "ApproverRole": set(COMPONENTS),
 }
 WRITES = {
-    "PreprocessRole": {"preprocess", "preprocess.validate"},
+    "PreprocessRole": {"preprocess", "preprocess.audit", "preprocess.validate"},
     "TrainRole": {"train"},
     "EvaluateRole": {"evaluate"},
     "RegisterRole": {"register"},
@@ -99,18 +99,18 @@ def test_register_writes_what_sagemaker_shows_beside_the_evaluation_and_not_into
 @pytest.mark.parametrize(
     ("role", "steps"),
     [
-        ("PreprocessRole", {"preprocess", "validate"}),
+        ("PreprocessRole", {"preprocess", "audit", "validate"}),
         ("TrainRole", {"train"}),
         ("EvaluateRole", {"evaluate"}),
         ("RegisterRole", {"register"}),
-        ("CiRole", {"preprocess", "validate", "train", "evaluate", "register"}),
+        ("CiRole", {"preprocess", "audit", "validate", "train", "evaluate", "register"}),
         ("PipelineRole", set()),
-        ("PlanRole", {"preprocess", "validate", "train", "evaluate", "register"}),
+        ("PlanRole", {"preprocess", "audit", "validate", "train", "evaluate", "register"}),
         ("ApproverRole", set()),
     ],
 )
 def test_a_job_loads_its_own_code_and_only_ci_may_change_code(role, steps, allowed):
-    every = ("preprocess", "validate", "train", "evaluate", "register")
+    every = ("preprocess", "audit", "validate", "train", "evaluate", "register")
     payload = PAYLOAD + "/function/payload.pkl"
     assert {step for step in every if allowed(role, "s3:GetObject", payload.format(step))} == steps
     writable = {step for step in every if allowed(role, "s3:PutObject", payload.format(step))}
@@ -143,7 +143,9 @@ def test_the_policies_follow_from_the_graph():
     graph = Graph("half")
     data = graph.parameter("data", "raw files")
     prepared = graph.step("preprocess", raw=data, rows=None)
-    tables = {name: prepared[name] for name in ("training", "validation", "test", "quarantine", "account")}
+    tables = {name: prepared[name] for name in ("training", "validation", "test", "account")}
+    audited = graph.step("preprocess.audit", **tables, features=prepared["features"])
+    tables |= {"quarantine": prepared["quarantine"], "audit": audited["measures"]}
     graph.step("preprocess.validate", **tables)
     (half,) = access_of(graph, "half")
     whole = access_of(build(), "half")

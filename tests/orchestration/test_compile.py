@@ -55,8 +55,8 @@ def test_compiling_needs_no_network_no_credentials_and_no_region(tmp_path, image
     assert done.returncode == 0, done.stderr
     made = tmp_path / "made of blanks"
     definition = json.loads((made / "definition.json").read_text())
-    assert [step["Name"] for step in definition["Steps"]] == ["preprocess", "validate", "data-gate"]
-    assert re.search(r"definition.json: [\d,]+ characters; 24 objects beside it", done.stdout)
+    assert [step["Name"] for step in definition["Steps"]] == ["preprocess", "audit", "validate", "data-gate"]
+    assert re.search(r"definition.json: [\d,]+ characters; 28 objects beside it", done.stdout)
     payloads = sorted(path.name for path in (made / "objects").rglob("*") if path.is_file())
     assert payloads.count("payload.pkl") == 10
     assert "job_driver.sh" in payloads

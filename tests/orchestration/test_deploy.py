@@ -46,10 +46,10 @@ def put(account, definition: str | None = None) -> str:
 def test_upsert_creates_the_pipeline_and_a_second_one_changes_nothing(account, capsys, repository):
     assert main(["upsert", *account.files]) == 0
     out = capsys.readouterr().out
-    assert "uploaded 24 of 24 objects to s3://sluice-test-111122223333/sluice" in out
+    assert "uploaded 28 of 28 objects to s3://sluice-test-111122223333/sluice" in out
     assert "created pipeline sluice, version 1, revision " in out
     names = [step.name for step in read_definition(deployed(account)["PipelineDefinition"]).jobs]
-    assert names == ["preprocess", "validate", "train", "evaluate", "register"]
+    assert names == ["preprocess", "audit", "validate", "train", "evaluate", "register"]
     before, asked = account.objects(), len(account.sagemaker.asked)
     assert main(["upsert", *account.files]) == 0  # compiled again: another build time, another key
     assert capsys.readouterr().out == "pipeline sluice: nothing changed\n"
@@ -59,7 +59,7 @@ def test_upsert_creates_the_pipeline_and_a_second_one_changes_nothing(account, c
 
 def test_objects_are_encrypted_and_only_sent_if_the_same_ones_are_not_there(account):
     made = deployment(account)
-    assert made.upload() == 24
+    assert made.upload() == 28
     s3, bucket = client("s3"), account.environment.bucket
     for key in account.objects():
         head = s3.head_object(Bucket=bucket, Key=key)

@@ -45,6 +45,7 @@ def finished(**steps: StepRecord) -> RunRecord:
     """A run that went through, but for what is said."""
     every = {
         "preprocess": done("preprocess"),
+        "audit": done("preprocess.audit", findings=1),
         "validate": done("preprocess.validate", passed=True),
         "train": StepRecord(state=State.REUSED, folder=f"{STORE}/steps/train/0123", seconds=75.0),
         "evaluate": done("evaluate", **SCORES),
@@ -160,7 +161,7 @@ def test_a_terminal_cuts_what_is_too_long_for_it_and_takes_it_for_text():
 
 
 def test_the_summary_begins_with_how_the_run_ended():
-    assert told(finished())[0] == "parcels: done in 1 min 02 s, 1 of 5 steps reused"
+    assert told(finished())[0] == "parcels: done in 1 min 02 s, 1 of 6 steps reused"
 
 
 def test_the_summary_says_where_each_step_s_artifacts_are():

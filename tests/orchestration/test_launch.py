@@ -105,7 +105,7 @@ def test_without_the_record_of_the_deployed_images_everything_is_started(account
 def test_what_this_record_of_images_does_not_know_is_passed_over_by_nobody(account, differs):
     definition, images = read_definition(compiled().definition), some_images()
     environment = an_environment()
-    assert content_tags(build(), definition, environment, images)["validate"] == images["preprocess"].tag
+    assert content_tags(build(), definition, environment, images)["audit"] == images["preprocess"].tag
     if differs == "image":
         images["train"] = images["train"].model_copy(update={"uri": f"other@sha256:{'a' * 64}"})
     else:
@@ -251,7 +251,7 @@ def test_a_step_with_a_result_is_passed_over_by_a_selective_execution(account, s
     assert chosen["SourcePipelineExecutionArn"] == source
     names = {step["StepName"] for step in chosen["SelectedSteps"]}
     gates = {name + end for name in build().gates for end in ("", "-refused")}
-    assert names == {"validate", "train", "evaluate", "register"} | gates
+    assert names == {"audit", "validate", "train", "evaluate", "register"} | gates
     assert "passed over, their results are there: preprocess\n" in out
 
     account.sagemaker.answers["StartPipelineExecution"] = [
@@ -286,18 +286,20 @@ def real(account, start, tmp_path):
 
     def job(step: str, **arguments: str) -> dict:
         values = [part for pair in arguments.items() for part in pair]
-        component = "preprocess.validate" if step == "validate" else step
+        component = f"preprocess.{step}" if step in ("audit", "validate") else step
         return as_job(account, step, source, component, *values)["outputs"]
 
     prepared = job("preprocess", raw=given["data"], rows="default")
     tables = {name: prepared[name] for name in ("training", "validation", "test")}
-    checked = job("validate", **tables, quarantine=prepared["quarantine"], account=prepared["account"])
+    read = {"account": prepared["account"]}
+    audited = job("audit", **tables, **read, features=prepared["features"], previous="default")
+    checked = job("validate", **tables, **read, quarantine=prepared["quarantine"], audit=audited["measures"])
     rest = {name: prepared[name] for name in ("training", "validation", "features")}
     model = job("train", **rest)["model"]
 
     def evaluate(thresholds: str) -> dict:
         rows = {"training": prepared["training"], "test": prepared["test"]}
-        return job("evaluate", model=model, **rows, thresholds=thresholds)
+        return job("evaluate", model=model, **rows, audit=audited["report"], thresholds=thresholds)
 
     report = evaluate("default")["report"]
     registry = {"registry": "sagemaker://us-east-1", "approval": "PendingManualApproval"}
@@ -315,11 +317,11 @@ def test_after_a_whole_run_there_is_nothing_to_do_and_another_threshold_runs_no_
     status, out = start()
     assert "nothing to do: every step has its result already\n" in out
     assert status == 0
-    assert out.count("↺") == 5
+    assert out.count("↺") == 6
     assert len(account.sagemaker.requests("StartPipelineExecution")) == begun
 
     status, out = start("--thresholds", "accuracy=0.01")
-    assert "passed over, their results are there: preprocess, validate, train\n" in out
+    assert "passed over, their results are there: preprocess, audit, validate, train\n" in out
     names = {step["StepName"] for step in asked(account)["SelectiveExecutionConfig"]["SelectedSteps"]}
     assert names == {"evaluate", "metric-gate", "metric-gate-refused", "register"}
 

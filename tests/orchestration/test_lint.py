@@ -477,7 +477,7 @@ def test_an_image_that_speaks_another_contract_is_found_in_each_step_that_runs_i
 
 def test_an_image_that_was_pushed_elsewhere_is_found():
     said = findings(environment=an_environment(registry="registry.example/ours"))
-    assert len(said) == 5
+    assert len(said) == 6
     assert (
         "AlgorithmSpecification.TrainingImage: the image is in another registry than the environment's. Got: "
         f"{REGISTRY}" in said[0]
@@ -504,7 +504,7 @@ def test_images_and_key_are_of_the_region_that_runs_them():
 def test_a_step_that_the_environment_misspells_is_found():
     assert findings(environment=an_environment(steps={"trian": {"volume_gb": 60}})) == [
         "environment test, steps.trian: the pipeline has no such step (did you mean train?). "
-        "Allowed: preprocess, validate, train, evaluate, register."
+        "Allowed: preprocess, audit, validate, train, evaluate, register."
     ]
 
 

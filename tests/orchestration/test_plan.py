@@ -332,22 +332,24 @@ def test_every_value_that_is_changed_anywhere_is_a_difference():
 def test_a_definition_against_nothing_is_all_new():
     made = difference(Definition({"Steps": []}, ()), read_definition(compiled().definition))
     assert {step.kind for step in made.steps} == {"added"}
-    assert [step.name for step in made.steps][:3] == ["preprocess", "validate", "data-gate"]
+    assert [step.name for step in made.steps][:4] == ["preprocess", "audit", "validate", "data-gate"]
 
 
 # --- price and verdict
 
 
 def test_the_price_follows_from_the_table_the_limits_and_what_was_measured():
-    made = planned(minutes={"preprocess": 6, "validate": 2, "train": 60, "evaluate": 6, "register": 2})
+    made = planned(
+        minutes={"preprocess": 6, "audit": 4, "validate": 2, "train": 60, "evaluate": 6, "register": 2}
+    )
     table = (
         printed(made).split("price of a run at the list prices of 2026-09-25 in us-east-1\n")[1].splitlines()
     )
     assert " ".join(table[0].split()) == "step instance an hour as measured at most"
-    assert " ".join(table[3].split()) == (
+    assert " ".join(table[4].split()) == (
         "train ml.m5.xlarge up to $0.23 up to $0.23 for 60 min up to $0.92 for 240 min"
     )
-    assert table[6] == ("  A run costs $0.29 as measured, $4.60 at most if every job runs to its limit once.")
+    assert table[7] == ("  A run costs $0.31 as measured, $5.52 at most if every job runs to its limit once.")
 
 
 def test_an_unknown_instance_type_has_no_price():
@@ -388,7 +390,7 @@ def test_markdown_says_the_same_and_nothing_in_it_is_taken_for_markup():
 def test_a_plan_of_what_is_not_deployed_is_all_new_and_ends_with_2(account, capsys):
     assert main(["plan", *account.files]) == 2
     said = capsys.readouterr().out
-    assert said.startswith("pipeline sluice in us-east-1 (environment test): a new pipeline of 9 steps\n")
+    assert said.startswith("pipeline sluice in us-east-1 (environment test): a new pipeline of 10 steps\n")
     assert "  + step data-gate-refused\n" in said
     assert said.endswith("lint: nothing to correct\n")
 
@@ -456,7 +458,7 @@ def test_executions_that_cannot_be_looked_at_leave_the_plan_right(account, capsy
     made.put()
     account.sagemaker.answers["ListPipelineExecutions"] = refusing("AccessDeniedException", "not you")
     assert main(["plan", *account.files]) == 0
-    assert "A run costs $4.60 at most" in capsys.readouterr().out
+    assert "A run costs $5.52 at most" in capsys.readouterr().out
 
 
 def execution(identity, status="Succeeded"):

@@ -21,7 +21,7 @@ from .service import account_at
 DEFINITION = read_definition((Path(__file__).parent / "definition.json").read_text())
 TAGS = {"emit": "1" * 16, "total": "2" * 16}
 EVERYTHING = {
-    "preprocess", "validate", "data-gate", "data-gate-refused", "train",
+    "preprocess", "audit", "validate", "data-gate", "data-gate-refused", "train",
     "evaluate", "metric-gate", "metric-gate-refused", "register",
 }  # fmt: skip
 
@@ -100,10 +100,10 @@ def test_a_verdict_that_refuses_leaves_nothing_to_run(graph, s3_store, job):
     ("missing", "wanted"),
     [
         (EVERYTHING - {"preprocess"}, EVERYTHING - {"preprocess"}),
-        ({"train", "evaluate", "register"}, EVERYTHING - {"preprocess", "validate"}),
+        ({"train", "evaluate", "register"}, EVERYTHING - {"preprocess", "audit", "validate"}),
         ({"evaluate", "register"}, {"evaluate", "metric-gate", "metric-gate-refused", "register"}),
         ({"register"}, {"metric-gate", "metric-gate-refused", "register"}),
-        ({"validate", "register"}, EVERYTHING - {"preprocess"}),
+        ({"validate", "register"}, EVERYTHING - {"preprocess", "audit"}),
         ({"validate"}, {"validate", "data-gate", "data-gate-refused"}),
     ],
     ids=["all but the first", "train", "evaluate", "register", "two with others between", "a verdict alone"],
@@ -145,7 +145,9 @@ def deployed(moto_server, tmp_path):
         yield Deployed(account.environment), execute
 
 
-FOLDERS = {name: f"s3://bucket/steps/{name}/1" for name in ("preprocess", "validate", "train", "evaluate")}
+FOLDERS = {
+    name: f"s3://bucket/steps/{name}/1" for name in ("preprocess", "audit", "validate", "train", "evaluate")
+}
 
 
 def some(missing: list[str]) -> Survey:
@@ -169,7 +171,7 @@ def test_the_last_execution_with_the_very_results_lends_them(deployed):
 
 def test_an_execution_lends_though_it_never_reached_what_is_missing(deployed):
     pipeline, execute = deployed
-    lending = execute("Failed", preprocess=FOLDERS["preprocess"], validate=FOLDERS["validate"])
+    lending = execute("Failed", **{name: FOLDERS[name] for name in ("preprocess", "audit", "validate")})
     found = selection(some(["train", "evaluate", "register"]), DEFINITION, pipeline)
     assert isinstance(found, Selection)
     assert found.source == lending

@@ -166,6 +166,7 @@ def test_all_that_a_person_may_choose_at_the_start_is_a_text_parameter(definitio
         "rows": "default",
         "thresholds": "default",
         "registry": "sagemaker://eu-west-1",
+        "previous": "default",
         "approval": "PendingManualApproval",
         **{f"{step}-instance-type": example.step(step).instance_type for step in JOBS},
     }
@@ -206,7 +207,9 @@ def test_volumes_payloads_and_answers_are_encrypted_with_the_key(definition, exa
 
 def test_each_step_runs_in_its_components_image(definition):
     images = {job.name: job.arguments["AlgorithmSpecification"]["TrainingImage"] for job in definition.jobs}
-    assert images == {step: IMAGES["preprocess" if step == "validate" else step].uri for step in JOBS}
+    assert images == {
+        step: IMAGES["preprocess" if step in ("audit", "validate") else step].uri for step in JOBS
+    }
 
 
 def test_a_spot_step_waits_so_long_and_keeps_its_checkpoints(definition):
@@ -255,7 +258,7 @@ def test_payloads_are_a_name_and_some_texts(both):
     payloads = {uri: content for uri, content in both[0].objects.items() if uri.endswith("/payload.pkl")}
     functions = [content for uri, content in payloads.items() if "/function/" in uri]
     given = [content for uri, content in payloads.items() if "/arguments/" in uri]
-    assert (len(functions), len(given)) == (5, 5)
+    assert (len(functions), len(given)) == (6, 6)
     assert max(map(len, functions)) < 100
     assert all(b"sluice.job.step" in content and b"run_step" in content for content in functions)
     assert max(map(len, given)) < 1000

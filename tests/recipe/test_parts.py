@@ -70,7 +70,16 @@ def test_without_a_merge_only_the_data_files_are_read():
 
 def test_the_public_names_are_these():
     assert sorted(sluice.recipe.__all__) == [
-        *("COMBINED_TEXT", "Columns", "Data", "Derive", "EvaluateSettings", "Expectation", "FeatureSettings"),
+        *(
+            "AuditSettings",
+            "COMBINED_TEXT",
+            "Columns",
+            "Data",
+            "Derive",
+            "EvaluateSettings",
+            "Expectation",
+            "FeatureSettings",
+        ),
         *("Gates", "LinearBaseline", "Merge", "ModelSettings", "PreprocessSettings", "ROW_ID", "RareClasses"),
         *("Recipe", "RegisterSettings", "Registry", "Splitting", "Text", "TrainSettings", "Training"),
         *(
