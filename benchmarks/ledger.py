@@ -1,6 +1,6 @@
 """An invented ledger of any size: CSV lines of Zipf words, a category list to merge, and the recipe that reads them.
 
-    python -m benchmarks.ledger FOLDER ROWS [FILES]
+python -m benchmarks.ledger FOLDER ROWS [FILES]
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def vocabulary(rng: np.random.Generator) -> NDArray[np.str_]:
     letters = np.array(list("abcdefghijklmnoprstuvwy"))
     sizes = rng.integers(3, 11, WORDS)
     words = ["".join(rng.choice(letters, size)) for size in sizes]
-    for rank, word in enumerate("the of and for to in a on with by from at is was has".split()):
+    for rank, word in enumerate(
+        ["the", "of", "and", "for", "to", "in", "a", "on", "with", "by", "from", "at", "is", "was", "has"]
+    ):
         words[2 * rank] = word
     kinds = rng.random(WORDS)
     for i in range(30, WORDS):
@@ -69,7 +71,9 @@ def memos(rng: np.random.Generator, words: NDArray[np.str_], rows: int) -> list[
     ends = np.cumsum(sizes)
     ranks = np.minimum((rng.pareto(1.05, ends[-1]) * 4).astype(np.int64), WORDS - 1)
     typed = words[ranks].tolist()
-    return [" ".join(typed[end - size : end]) for end, size in zip(ends.tolist(), sizes.tolist(), strict=True)]
+    return [
+        " ".join(typed[end - size : end]) for end, size in zip(ends.tolist(), sizes.tolist(), strict=True)
+    ]
 
 
 def ledger(rows: int, seed: int = SEED) -> pa.Table:
