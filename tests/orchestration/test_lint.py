@@ -399,7 +399,7 @@ def test_a_refusals_message_fits():
 
 def test_a_step_of_another_kind_is_not_ours():
     assert findings(setting("register", "Type", "Lambda"))[0] == (
-        "step register, Type: Sluice compiles no such step. Got: Lambda. Allowed: Training, Condition, Fail."
+        "step register, Type: Sluice compiles no such step. Got: Lambda. Allowed: Training, Processing, Condition, Fail."
     )
 
 
@@ -468,6 +468,7 @@ def test_an_image_that_speaks_another_contract_is_found_in_each_step_that_runs_i
     images = some_images(preprocess={"contract": "0.9"})
     assert [one.split(":")[0] for one in findings(images=images)] == [
         "step preprocess, image of preprocess",
+        "step audit, image of preprocess",
         "step validate, image of preprocess",
     ]
     assert findings(images=images)[0].endswith(
