@@ -52,8 +52,8 @@ class TextNormaliser:
             An array of strings without nulls.
         """
         rows = pa.table(list(columns), names=[str(number) for number, _ in enumerate(columns)])
-        done = [self._batch(_joined(batch.columns)) for batch in rows.to_batches(BATCH_ROWS) if len(batch)]
-        return pa.concat_arrays([*done, pa.array([], pa.string())])
+        done = [self._batch(_joined(batch.columns)) for batch in rows.to_batches(BATCH_ROWS)]
+        return pa.chunked_array(done, pa.string()).combine_chunks()
 
     def _batch(self, texts: Any) -> Any:
         if not self._by_word and not self._settings.lowercase:
@@ -121,15 +121,15 @@ def trimmed(column: Any) -> Any:
 
 
 def _byte_rules(settings: Text) -> tuple[bytes, bytes]:
-    """What becomes of each byte of a text: white space a blank, and which bytes are deleted."""
+    """What becomes of each ASCII character, white space a blank, and which of them are deleted."""
     table, deleted = bytearray(range(256)), bytearray()
-    for code in range(255):
+    for code in range(128):
         character = chr(code)
-        if code < 128 and character.isspace():
+        if character.isspace():
             table[code] = ord(" ")
-        elif settings.lowercase and "A" <= character <= "Z":
+        elif settings.lowercase:
             table[code] = ord(character.lower())
-        elif settings.letters_only and not (code < 128 and character.isalpha()):
+        if settings.letters_only and not (character.isalpha() or character.isspace()):
             deleted.append(code)
     return bytes(table), bytes(deleted)
 
