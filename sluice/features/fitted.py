@@ -141,6 +141,10 @@ class FittedFeatures:
         present = [column for column in self.table_columns if column.name in values]
         return pa.record_batch([values[c.name] for c in present], schema=arrow_schema(present))
 
+    def normalised(self, texts: Any) -> Any:
+        """Other texts, an array of strings, normalised as the rows' are: the names of labels, to find them in texts."""
+        return self._normaliser.normalise(trimmed(texts))
+
     def save(self, folder: Path) -> None:
         """Write all that transforming needs into an empty folder: JSON, the stop-word list, WordNet's nouns."""
         if self.learned.text.remove_stopwords:
