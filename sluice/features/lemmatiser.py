@@ -40,8 +40,15 @@ class NounLemmatiser:
         if forms is None:
             if word[-1:] not in LAST_LETTERS:
                 return word
-            forms = [word[:-n] + ENDINGS[word[-n:]] for n in LENGTHS if word[-n:] in ENDINGS]
-        known = [form for form in forms if form in self._nouns]
-        if known and word in self._nouns:
-            known.insert(0, word)
-        return min(known, key=len) if known else word
+            forms = []
+            for length in LENGTHS:
+                ending = word[-length:]
+                if ending in ENDINGS:
+                    forms.append(word[:-length] + ENDINGS[ending])
+        lemma = ""
+        for form in forms:
+            if form in self._nouns and (not lemma or len(form) < len(lemma)):
+                lemma = form
+        if lemma and (len(lemma) < len(word) or word not in self._nouns):
+            return lemma
+        return word
