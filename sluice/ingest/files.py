@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 
 from sluice.contract.errors import InputError
-from sluice.ingest.csv_file import CsvFile
+from sluice.ingest.csv_file import BLOCK_BYTES, CsvFile
 from sluice.ingest.parquet_file import ParquetFile
 from sluice.ingest.source import SourceFile, first_bytes, is_packed
 from sluice.recipe.model import Csv
@@ -72,7 +72,12 @@ def _listing(folder: pathlib.Path) -> str:
 
 
 def open_source(
-    folder: pathlib.Path, path: pathlib.Path, written: Csv, rename: Mapping[str, str], said_by: str
+    folder: pathlib.Path,
+    path: pathlib.Path,
+    written: Csv,
+    rename: Mapping[str, str],
+    said_by: str,
+    block_bytes: int = BLOCK_BYTES,
 ) -> SourceFile:
     """Open a file as what its first bytes say it is, whatever its name.
 
@@ -82,6 +87,7 @@ def open_source(
         written: how it is written if it is CSV.
         rename: the recipe's other names for its columns.
         said_by: where the recipe says how it is written, for messages.
+        block_bytes: how much of a CSV file is read at once.
 
     Raises:
         InputError: it is empty, no table, or its header is wrong.
@@ -97,7 +103,7 @@ def open_source(
     if head.startswith(b"PK\x03\x04"):
         what = "the file is a zip archive or a spreadsheet"
         raise _refusal(what, name, "Unpack it, or save the sheet as CSV UTF-8")
-    return CsvFile(path, name, written, rename, said_by)
+    return CsvFile(path, name, written, rename, said_by, block_bytes)
 
 
 def _refusal(what: str, name: str, next_step: str) -> InputError:

@@ -25,6 +25,7 @@ from sluice.ingest.account import (
     RecodedCount,
     Unmatched,
 )
+from sluice.ingest.csv_file import BLOCK_BYTES
 from sluice.ingest.derive import derive, recode
 from sluice.ingest.files import open_source, resolve
 from sluice.ingest.merge import MergeList, read_list
@@ -46,7 +47,12 @@ Sink = Callable[[Any], None]
 
 
 def open_raw(
-    folder: pathlib.Path, data: Data, columns: Columns | None = None, *, only: Collection[str] | None = None
+    folder: pathlib.Path,
+    data: Data,
+    columns: Columns | None = None,
+    *,
+    only: Collection[str] | None = None,
+    block_bytes: int = BLOCK_BYTES,
 ) -> RawTable:
     """Open the files that a recipe names; read their headers, and the list to merge.
 
@@ -57,13 +63,14 @@ def open_raw(
             any other; without it, the table has all columns that all files share.
         only: the files to read, by their names in ``RawTable.files``; all if not given. The table is the same, its
             rows are those of these files, and several readers' accounts can be merged.
+        block_bytes: how much of a CSV file is read at once; rows and account are the same whatever it is.
 
     Raises:
         InputError: a file or a column is missing or wrong.
     """
     plan = Plan(data, columns)
     sources = [
-        open_source(folder, path, data.csv, data.rename, "data.csv")
+        open_source(folder, path, data.csv, data.rename, "data.csv", block_bytes)
         for path in resolve(folder, data.files, "data.files")
     ]
     own = plan.own_columns(sources, folder)

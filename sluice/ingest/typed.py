@@ -20,7 +20,7 @@ Looks = Callable[[bytes], bool]
 """Says whether a cell, trimmed, is unmistakably what its column holds."""
 
 LARGEST_INTEGER = 2**53
-"""Above it a floating number can't tell an integer from its neighbour."""
+"""From here on a floating number can't tell an integer from its neighbour."""
 
 _PLAIN = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 # NaN and infinity parse, and are refused as what they are.
@@ -58,7 +58,7 @@ def parse(column: Any, kind: ColumnType, report: Report) -> Any:
     )
     if kind.type == "number":
         return numbers
-    large = pc.greater(pc.abs(numbers), LARGEST_INTEGER)
+    large = pc.greater_equal(pc.abs(numbers), LARGEST_INTEGER)
     broken = pc.or_(pc.not_equal(numbers, pc.floor(numbers)), large)
     return _without(numbers, broken, report, lambda row: f"not an integer: {show(column[row])}")
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sluice.ingest import Account, RawTable, open_raw
+from sluice.ingest.csv_file import BLOCK_BYTES
 from sluice.recipe.model import Columns, Data
-
 
 PACK = {
     ".gz": gzip.compress,
@@ -55,10 +55,11 @@ def opened(
     numeric: tuple[str, ...] = (),
     columns: Columns | None = None,
     only: list[str] | None = None,
+    block_bytes: int = BLOCK_BYTES,
     **sections: Any,
 ) -> RawTable:
     types = {**{name: {"type": "number"} for name in numeric}, **sections.pop("types", {})}
-    return open_raw(folder, data(types=types, **sections), columns, only=only)
+    return open_raw(folder, data(types=types, **sections), columns, only=only, block_bytes=block_bytes)
 
 
 def read(folder: pathlib.Path, **asked: Any) -> Read:
