@@ -103,6 +103,7 @@ def summary(
     parts: list[RenderableType] = [_headline(record, seconds), _steps(record)]
     parts += [_gate_line(record, graph, name) for name in graph.gates]
     parts += [
+        *_account(record),
         *_metrics(record),
         Text(f"store      {_shown(store)}"),
         Text(f"run        {_shown(record.folder(store))}"),
@@ -138,8 +139,20 @@ def _gate_line(record: RunRecord, graph: Graph, name: str) -> Text:
     return Text.assemble((f"◇ {name}: refused. {gate.refusal}.{lines}", "red"))
 
 
+def _account(record: RunRecord) -> Iterator[Text]:
+    """Where every row that was read went."""
+    metrics = next((s.metrics for s in record.steps.values() if "rows_read" in s.metrics), None)
+    if metrics is None:
+        return
+    went = {name: metrics[f"{name}_rows"] for name in ("training", "validation", "test")}
+    went |= {f"dropped as {rule}": rows for rule, rows in metrics["dropped"].items() if rows}
+    went["quarantined"] = metrics["rows_quarantined"]
+    terms = " + ".join(f"{rows:,} {name}" for name, rows in went.items())
+    yield Text(f"rows       {metrics['rows_read']:,} read = {terms}")
+
+
 def _metrics(record: RunRecord) -> list[RenderableType]:
-    """The numbers of the step that judged the model, beside its baselines."""
+    """The numbers of the step that judged the model, beside its baselines and what identical rows with different labels allow."""
     metrics = next((s.metrics for s in record.steps.values() if "macro_f1" in s.metrics), None)
     if metrics is None:
         return []
@@ -154,6 +167,7 @@ def _metrics(record: RunRecord) -> list[RenderableType]:
         table.add_row(
             label, *(_number(metrics.get(f"{prefix}{metric}")) for metric in ("accuracy", "macro_f1"))
         )
+    table.add_row("the best that these rows allow", _number(metrics.get("best_accuracy")), "–")
     return [table]
 
 

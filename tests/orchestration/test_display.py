@@ -26,6 +26,16 @@ SCORES = {
     "linear_macro_f1": 0.4,
     "majority_accuracy": 0.25,
     "majority_macro_f1": None,
+    "best_accuracy": 0.9,
+}
+
+ACCOUNT = {
+    "rows_read": 1120,
+    "training_rows": 800,
+    "validation_rows": 100,
+    "test_rows": 100,
+    "dropped": {"unmatched_key": 0, "rare_class": 70},
+    "rows_quarantined": 50,
 }
 
 
@@ -44,7 +54,7 @@ def done(name: str, **metrics) -> StepRecord:
 def finished(**steps: StepRecord) -> RunRecord:
     """A run that went through, but for what is said."""
     every = {
-        "preprocess": done("preprocess"),
+        "preprocess": done("preprocess", **ACCOUNT),
         "audit": done("preprocess.audit", findings=1),
         "validate": done("preprocess.validate", passed=True),
         "train": StepRecord(state=State.REUSED, folder=f"{STORE}/steps/train/0123", seconds=75.0),
@@ -172,13 +182,19 @@ def test_the_summary_says_where_each_step_s_artifacts_are():
     )
 
 
+def test_the_summary_says_where_every_row_went():
+    went = "800 training + 100 validation + 100 test + 70 dropped as rare_class + 50 quarantined"
+    assert f"rows 1,120 read = {went}" in told(finished())
+
+
 def test_the_summary_puts_the_model_beside_its_baselines():
     lines = told(finished())
     at = lines.index("on the test rows accuracy macro F1")
-    assert lines[at + 1 : at + 4] == [
+    assert lines[at + 1 : at + 5] == [
         "model 0.7500 0.5000",
         "TF-IDF + logistic regression 0.7000 0.4000",
         "majority class 0.2500 –",
+        "the best that these rows allow 0.9000 –",
     ]
 
 
@@ -218,7 +234,7 @@ def test_a_refused_data_gate_gives_its_reasons_and_no_command():
     lines = told(finished(validate=refused, **skipped).model_copy(update={"outcome": "refused by data-gate"}))
     assert lines[0].startswith("parcels: refused by data-gate in")
     at = lines.index("◇ data-gate: refused. The data was refused. Nothing was trained.")
-    assert lines[at + 1 : at + 4] == ["31 values below 0", "4 duplicates", "◇ metric-gate: not reached"]
+    assert lines[at + 1 : at + 5] == ["31 values below 0", "4 duplicates", "◇ metric-gate: not reached"]
     assert not any(line.startswith(("approve", "on the test rows")) for line in lines)
 
 
