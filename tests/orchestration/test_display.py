@@ -234,7 +234,7 @@ def test_a_refused_data_gate_gives_its_reasons_and_no_command():
     lines = told(finished(validate=refused, **skipped).model_copy(update={"outcome": "refused by data-gate"}))
     assert lines[0].startswith("parcels: refused by data-gate in")
     at = lines.index("◇ data-gate: refused. The data was refused. Nothing was trained.")
-    assert lines[at + 1 : at + 5] == ["31 values below 0", "4 duplicates", "◇ metric-gate: not reached"]
+    assert lines[at + 1 : at + 4] == ["31 values below 0", "4 duplicates", "◇ metric-gate: not reached"]
     assert not any(line.startswith(("approve", "on the test rows")) for line in lines)
 
 
