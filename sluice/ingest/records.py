@@ -110,16 +110,19 @@ class _Splitter:
             return index
         if broken or too_long:
             return self._fault(index, index, _explain(broken, too_long))
-        if last > index and self._are_whole_rows(index, last):
-            return self._fault(index, last, _swallowed(last - index + 1))
+        if last > index and self._swallows(index, last):
+            return self._fault(index, index, _swallowed(last - index + 1))
         self.begins[index + 1 : last + 1] = False
         self.record_ends[index] = self.ends[last]
         return last + 1
 
-    def _are_whole_rows(self, index: int, last: int) -> bool:
-        return all(
-            self.is_whole_row(self.block[self.starts[i] : self.ends[i]]) for i in range(index, last + 1)
-        )
+    def _swallows(self, first: int, last: int) -> bool:
+        """Whether what looks like one quoted cell is an unclosed quote and rows up to the next quote.
+
+        A cell's first line or its last may look like a row by itself, but not both, and none between them.
+        """
+        whole = [self.is_whole_row(self.block[self.starts[i] : self.ends[i]]) for i in range(first, last + 1)]
+        return any(whole[1:-1]) or (whole[0] and whole[-1])
 
     def _fault(self, index: int, last: int, reason: str) -> int:
         self.faults.append(Fault(int(self.starts[index]), int(self.ends[last]), index, reason))
@@ -199,4 +202,7 @@ def _explain(broken: str | None, too_long: str | None) -> str:
 
 
 def _swallowed(lines: int) -> str:
-    return f"swallowed rows: a quoted cell runs over {lines} lines, each of which alone is a whole row"
+    return (
+        f"swallowed rows: a quoted cell runs over {lines} lines, some of which alone are whole rows; "
+        "the lines after its first are read as rows"
+    )
