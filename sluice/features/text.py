@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -11,14 +11,24 @@ import pyarrow.compute as pc
 
 from sluice.recipe.model import Text
 
-REMEMBERED_WORDS = 1 << 18
-"""Distinct words whose result is kept; then the memory starts anew."""
 BATCH_ROWS = 131_072
 """Texts within which repeated ones are found."""
 PIECE_BYTES = 8 << 20
 """Bytes of text that are normalised at once; a larger piece has more words in common, and takes more memory."""
-ROW_END = b"\xff"
-"""Stands between texts: UTF-8 has no such byte."""
+REMEMBERED_SHARE = 2
+"""Words are remembered up to one byte for so many of the texts that come: finding them again costs time too."""
+ROW_END = b"\xff "
+"""A word of its own that stands before, between and behind texts: UTF-8 has no such byte."""
+
+
+class _Memory(NamedTuple):
+    """Words met before, and what becomes of them; both with a blank behind. The first is the row end."""
+
+    words: bytes
+    results: Any
+
+
+NOTHING = _Memory(ROW_END, pa.array([""]))
 
 
 class TextNormaliser:
@@ -38,7 +48,9 @@ class TextNormaliser:
         self, settings: Text, stopwords: Iterable[str] = (), lemmatise: Callable[[str], str] | None = None
     ) -> None:
         self._settings = settings
-        self._results = _Results(frozenset(stopwords), lemmatise or str)
+        self._stopwords = frozenset(stopwords)
+        self._lemmatise = lemmatise or str
+        self._memory = NOTHING
         self._by_word = settings.letters_only or settings.remove_stopwords or settings.lemmatize
         self._table, self._deleted = _byte_rules(settings)
 
@@ -78,40 +90,29 @@ class TextNormaliser:
         return text.encode("ascii", "ignore").decode() if self._settings.letters_only else text
 
     def _piece(self, texts: Any) -> Any:
-        """Texts whose non-ASCII part is done. Python sees each distinct word once; the rest is done in whole arrays."""
+        """Texts whose non-ASCII part is done. Python sees each new word once; the rest is done in whole arrays."""
         if not self._by_word:
             return pc.ascii_lower(texts)
-        # Row ends are words of their own, the first before the first row: it is entry 0 of the dictionary.
-        content = _with_row_ends(texts).translate(self._table, self._deleted)
-        blanks = np.flatnonzero(np.frombuffer(content, np.uint8) == ord(" "))
-        ends = np.zeros(len(blanks) + 1, np.int32)
-        np.add(blanks, 1, out=ends[1:], casting="unsafe")
-        words = pa.BinaryArray.from_buffers(
-            pa.binary(), len(blanks), [None, pa.py_buffer(ends), pa.py_buffer(content)]
-        ).dictionary_encode()
-        known = words.dictionary.slice(1).cast(pa.string()).to_pylist()
-        results = pa.array(["", *map(self._results.__getitem__, known)], pa.string()).take(words.indices)
-        return _rows(results, np.flatnonzero(words.indices.to_numpy() == 0))
+        content = _run_together(texts, b" " + ROW_END)
+        memory = self._memory if len(self._memory.words) * REMEMBERED_SHARE <= len(content) else NOTHING
+        content = b"".join((memory.words, ROW_END, content, b" ", ROW_END)).translate(
+            self._table, self._deleted
+        )
+        words = _words(content).dictionary_encode()
+        # The remembered words stand first, so that they have the numbers of their results.
+        known = len(memory.results)
+        new = words.dictionary[known:].cast(pa.string()).to_pylist()
+        results = pa.concat_arrays([memory.results, pa.array(map(self._result, new), pa.string())])
+        # Assigned at once: threads may share a normaliser.
+        self._memory = _Memory(_run_together(words.dictionary, b"").to_pybytes(), results)
+        return _rows(results, words.indices[known:])
 
-
-class _Results(dict[str, str]):
-    """What becomes of each word, both with a blank behind; empty if it is dropped."""
-
-    def __init__(self, stopwords: frozenset[str], lemmatise: Callable[[str], str]) -> None:
-        self._stopwords = stopwords
-        self._lemmatise = lemmatise
-
-    def __missing__(self, word_and_blank: str) -> str:
-        if len(self) >= REMEMBERED_WORDS:
-            self.clear()
+    def _result(self, word_and_blank: str) -> str:
+        """What becomes of a word, with a blank behind; empty if it is dropped."""
         word = word_and_blank[:-1]
         if not word or word.lower() in self._stopwords:
-            result = ""
-        else:
-            lemma = self._lemmatise(word)
-            result = word_and_blank if lemma == word else f"{lemma} "
-        self[word_and_blank] = result
-        return result
+            return ""
+        return f"{self._lemmatise(word)} "
 
 
 def trimmed(column: Any) -> Any:
@@ -155,16 +156,24 @@ def _pieces(texts: Any) -> Iterator[Any]:
         yield from _pieces(texts[half:])
 
 
-def _with_row_ends(texts: Any) -> bytes:
-    """All texts in one: each between two row ends, which have a blank behind and, but for the first, before."""
+def _run_together(texts: Any, between: bytes) -> Any:
+    """All texts in one buffer."""
     one_row = pa.ListArray.from_arrays(pa.array([0, len(texts)], pa.int32()), texts.cast(pa.binary()))
-    end = ROW_END + b" "
-    return b"".join((end, pc.binary_join(one_row, b" " + end)[0].as_buffer(), b" " + end))
+    return pc.binary_join(one_row, between)[0].as_buffer()
 
 
-def _rows(words: Any, row_ends: Any) -> Any:
-    """Texts from words that lie one behind the other, each with its blank. `row_ends`: the places of the row ends."""
-    _, word_ends, content = words.buffers()
-    ends = np.frombuffer(word_ends, np.int32)[row_ends]
-    texts = pa.StringArray.from_buffers(len(ends) - 1, pa.py_buffer(ends), content)
+def _words(content: bytes) -> Any:
+    """Its words as an array, each with the blank behind it; where blanks follow each other, some are but a blank."""
+    blanks = np.flatnonzero(np.frombuffer(content, np.uint8) == ord(" "))
+    ends = np.zeros(len(blanks) + 1, np.int32)
+    np.add(blanks, 1, out=ends[1:], casting="unsafe")
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(content)]
+    return pa.BinaryArray.from_buffers(pa.binary(), len(blanks), buffers)
+
+
+def _rows(results: Any, numbers: Any) -> Any:
+    """Texts from the results' numbers, word by word. 0 is a row end, whose result is empty."""
+    _, ends, content = results.take(numbers).buffers()
+    row_ends = np.frombuffer(ends, np.int32)[np.flatnonzero(numbers.to_numpy() == 0)]
+    texts = pa.StringArray.from_buffers(len(row_ends) - 1, pa.py_buffer(row_ends), content)
     return pc.ascii_rtrim_whitespace(texts)

@@ -1,6 +1,7 @@
 """Texts are normalised as the obvious program would, only faster."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow as pa
 import pytest
@@ -194,19 +195,39 @@ def test_the_order_of_the_parts_is_the_recipes():
     assert made.column("combined_text").to_pylist() == ["High Street 5 Two red boxes"]
 
 
-def test_a_word_is_worked_out_once():
+@pytest.fixture
+def asking():
+    """A normaliser, and the words that it has worked out."""
     asked = []
-    normaliser = TextNormaliser(Text(lemmatize=True), (), lambda word: asked.append(word) or word)
-    for _ in range(2):
-        assert normaliser.normalise(pa.array(["a b a", "b", "a b a"])).to_pylist() == ["a b a", "b", "a b a"]
-    assert asked == ["a", "b"]
+    return TextNormaliser(Text(lemmatize=True), (), lambda word: asked.append(word) or word.upper()), asked
 
 
-def test_the_memory_for_words_has_an_end(monkeypatch):
-    monkeypatch.setattr("sluice.features.text.REMEMBERED_WORDS", 3)
-    normaliser = TextNormaliser(Text(lemmatize=True), (), str.upper)
-    assert normaliser.normalise(pa.array(["a b c d e f a"])).to_pylist() == ["A B C D E F A"]
-    assert len(normaliser._results) <= 3
+def test_a_word_is_worked_out_once(asking):
+    normaliser, asked = asking
+    for length in (1, 2):
+        texts = [" ".join(["one", "two"] * n) for n in range(length, 9)]
+        assert normaliser.normalise(pa.array(texts)).to_pylist() == [text.upper() for text in texts]
+    assert asked == ["one", "two"]
+
+
+def test_words_are_forgotten_where_finding_them_again_would_take_longer_than_the_texts(asking):
+    normaliser, asked = asking
+    many = [f"word{n}" for n in range(100)]
+    for _ in range(3):
+        assert normaliser.normalise(pa.array(["one two"])).to_pylist() == ["ONE TWO"]
+        assert normaliser.normalise(pa.array(many)).to_pylist() == [word.upper() for word in many]
+    assert len(normaliser._memory.words) < 1_000
+    assert asked.count("word1") == 3
+
+
+def test_threads_may_share_a_normaliser(normaliser):
+    shared = normaliser()
+    texts = [
+        pa.array([f"{chr(97 + n % 26)}x{'s' * (n % 5)} dogs{chr(97 + n // 26)}"] * 9) for n in range(200)
+    ]
+    with ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(shared.normalise, texts))
+    assert made == [normaliser().normalise(text) for text in texts]
 
 
 def test_lemmas_are_those_of_wordnet_3_0(lemmatise):
