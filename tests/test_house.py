@@ -138,6 +138,10 @@ def test_only_components_bring_what_their_own_image_holds():
         assert importing(folder, *heavy) == []
 
 
+def test_nltk_is_only_compared_with():
+    assert [place for folder in HOUSE for place in importing(folder, "nltk")] == []
+
+
 def test_every_command_line_answers_without_a_heavy_import():
     """`--help` has to answer at once, so nothing heavy is imported at a component's top."""
     heavy = "torch transformers sklearn great_expectations matplotlib onnxruntime nltk mlflow scipy pandas"
