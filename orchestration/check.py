@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from orchestration.start import read_recipe
 from sluice.contract import InputError, RecipeError, Source, storage
 from sluice.ingest import Account, RawTable, open_raw
-from sluice.recipe import Columns, PreprocessSettings, Recipe
+from sluice.recipe import PreprocessSettings, Recipe
 from sluice.recipe.source import read_source
 
 
@@ -37,7 +37,6 @@ def check(path: Path, data: str | None) -> list[str]:
     source = Source(data)
     folder = source.local(settings)
     raw = open_raw(folder, recipe.data, recipe.columns)
-    raw.require(_wanted(recipe.columns))
     labels = _count_labels(raw, recipe.columns.label)
     problems = list(_problems(raw.account, labels, recipe))
     if problems:
@@ -54,20 +53,6 @@ def _check_expectations(path: Path, text: str, recipe: Recipe) -> None:
     mistakes = expectations.expectation_mistakes(recipe.expectations)
     if mistakes:
         raise RecipeError([mistake.told(source.line(mistake)) for mistake in mistakes], where=path)
-
-
-def _wanted(columns: Columns) -> list[tuple[str, str]]:
-    """Every column that the recipe gives a role, and the recipe's word for it."""
-    roles: dict[str, tuple[str | None, ...]] = {
-        "id": (columns.id,),
-        "text": columns.text,
-        "categorical": columns.categorical,
-        "numeric": columns.numeric,
-        "label": (columns.label,),
-        "group": (columns.group,),
-        **{f"hierarchical.{name}": levels for name, levels in columns.hierarchical.items()},
-    }
-    return [(name, f"columns.{role}") for role, names in roles.items() for name in names if name]
 
 
 def _count_labels(raw: RawTable, label: str) -> Counter[str | None]:
@@ -116,3 +101,9 @@ def _summary(raw: RawTable, labels: Counter[str | None], recipe: Recipe) -> Iter
         yield f"list {account.merge.file}: {account.merge.keys} keys, {account.merge.unmatched} rows match none of them"
     for derived in account.derived:
         yield f"derived {', '.join(derived.columns)}: {derived.unmatched} values of {derived.source} don't match the pattern"
+    for recoded in account.recoded:
+        yield f"recoded {recoded.to}: {recoded.unmatched} values of {recoded.source} have no word in the recipe"
+    for name, nulled in account.nulled.items():
+        yield f"typed {name}: {nulled.unmatched} cells are not what data.types says, and count as missing"
+    for rule, rows in account.dropped.items():
+        yield f"dropped by {rule}: {rows} rows"

@@ -47,6 +47,18 @@ def test_a_list_and_derived_columns_are_counted_too(checked, tmp_path):
     ]
 
 
+def test_what_rules_and_types_do_not_know_is_counted_too(checked):
+    recode = [{"from": "town", "to": "side", "values": {"London": "north"}}]
+    types = {"weight": {"type": "number", "unparsed": "null"}}
+    rows = csv_text([*parcels(), parcel(60, weight="heavy"), parcel(62, kind="crate")])
+    kinds = sorted({row["kind"] for row in parcels()})
+    assert checked(rows, data={"recode": recode, "types": types, "keep": {"kind": kinds}})[-3:] == [
+        "recoded side: 30 values of town have no word in the recipe",
+        "typed weight: 1 cells are not what data.types says, and count as missing",
+        "dropped by not_kept: 1 rows",
+    ]
+
+
 def test_rare_classes_and_rows_without_a_label_are_counted(checked):
     rows = [*parcels(), parcel(60, kind="crate"), parcel(61, kind=None)]
     assert checked(csv_text(rows))[-1] == "label kind: 3 classes kept, 1 too rare, 1 rows without one"
@@ -62,8 +74,8 @@ def test_a_column_that_is_not_there_is_named_with_the_nearest_one(checked):
     with pytest.raises(InputError) as caught:
         checked(columns={"categorical": ["color"], "numeric": ["weight", "height"]})
     assert "2 columns are missing" in message(caught)
-    assert "columns.categorical names 'color' (did you mean 'colour'?)" in message(caught)
-    assert "columns.numeric names 'height'" in message(caught)
+    assert "columns.categorical[0] names 'color' (did you mean 'colour'?)" in message(caught)
+    assert "columns.numeric[1] names 'height'" in message(caught)
 
 
 def test_a_folder_without_the_file_says_what_it_holds(checked, tmp_path):
