@@ -12,7 +12,7 @@ from components.preprocess.validate.frames import Frames
 from components.preprocess.validate.report import write_report
 from components.preprocess.validate.spill import Spill, spill_beside
 from components.preprocess.validate.words import count
-from sluice.contract import Output, RecipeError, Report, Role, Table, Verdict, progress, roles
+from sluice.contract import ContractError, Output, RecipeError, Report, Role, Table, Verdict, progress, roles
 from sluice.recipe import Expectation, ValidateSettings
 
 ASKED = {"training": "train", "validation": "validation", "test": "test", "audit": "audit"}
@@ -68,7 +68,7 @@ def validate(
     for name, result in results.items():
         found += findings_of(name, _asked(settings.expectations, name), result)
     metrics = verdict(found)
-    write_report(report.folder, settings.expectations, results, found, metrics)
+    write_report(report.folder, settings.expectations, results, found, metrics, _measures(audit))
     _tell(found, metrics)
     return metrics
 
@@ -117,6 +117,13 @@ def _ask(
         results[name] = engine.ask(name, frames, asked, frames.way)
     engine.write_docs()
     return results
+
+
+def _measures(audit: Table) -> dict[str, float | None]:
+    if audit.rows != 1:
+        raise ContractError("the audit's measures are not one row", where=audit.uri, got=f"{audit.rows} rows")
+    measures: dict[str, float | None] = audit.read().to_pylist()[0]
+    return measures
 
 
 def _asked(expectations: Sequence[Expectation], table: str) -> dict[int, Expectation]:

@@ -73,19 +73,19 @@ class Engine:
     def _judged(self, suite: Any, frames: Frames, way: str) -> Any:
         """great-expectations' result for a suite, from the frame of all rows or from what its metrics are known to be."""
         from great_expectations.core import ExpectationSuiteValidationResult
-        from great_expectations.execution_engine import PandasExecutionEngine
         from great_expectations.validator.validation_statistics import calc_validation_statistics
         from great_expectations.validator.validator import Validator
 
-        from components.preprocess.validate.outofcore import measured
+        from components.preprocess.validate.outofcore import KnownMetrics, measured
 
         asked, runtime = suite.expectation_configurations, {"result_format": RESULT_FORMAT}
         if way == WHOLE:
-            engine = PandasExecutionEngine(batch_data_dict={"rows": frames.whole()})
+            engine = KnownMetrics(frames.whole(), {})
         else:
             engine = measured(frames, asked, runtime, self._spill)
         judge = Validator(engine, data_context=self._context)
         results = judge.graph_validate(asked, runtime)
+        engine.load_batch_data("rows", frames.none())  # lets the rows go now, not when garbage is collected
         figures = calc_validation_statistics(results)._asdict()
         success = figures.pop("success")
         return ExpectationSuiteValidationResult(

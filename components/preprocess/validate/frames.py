@@ -110,6 +110,6 @@ def limit() -> int:
 def _size(files: Sequence[pq.FileMetaData], column: str) -> ColumnSize:
     place = next(i for i in range(files[0].num_columns) if files[0].schema.column(i).path == column)
     chunks = [file.row_group(i).column(place) for file in files for i in range(file.num_row_groups)]
-    counted = [chunk.statistics for chunk in chunks if chunk.statistics and chunk.statistics.has_null_count]
-    nulls = len(counted) < len(chunks) or any(statistics.null_count for statistics in counted)
+    told = [chunk.statistics.null_count if chunk.statistics else None for chunk in chunks if chunk.num_values]
+    nulls = any(count is None or count > 0 for count in told)
     return ColumnSize(sum(chunk.total_uncompressed_size for chunk in chunks), nulls)

@@ -95,6 +95,24 @@ class KnownMetrics(PandasExecutionEngine):
         computed = [metric for metric in metrics_to_resolve if metric.id not in told]
         return told | (super().resolve_metrics(computed, metrics, runtime_configuration) if computed else {})
 
+    def get_compute_domain(
+        self, domain_kwargs: dict[str, Any], domain_type: Any, accessor_keys: Iterable[str] | None = None
+    ) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any]]:
+        """The rows that a metric looks at; great-expectations calls this.
+
+        It copies them for every metric, with all their columns: here they have only the column that is looked at.
+        """
+        rows, compute, accessor = super().get_compute_domain(domain_kwargs, domain_type, accessor_keys)
+        if "column" not in accessor:
+            return rows, compute, accessor
+        return rows[[accessor["column"]]], {**compute, "column": accessor["column"]}, accessor
+
+    def get_domain_records(self, domain_kwargs: dict[str, Any]) -> pd.DataFrame:
+        """The rows that a metric looks at, of one column if it has one; great-expectations calls this."""
+        rows = super().get_domain_records(domain_kwargs)
+        column = domain_kwargs.get("column")
+        return rows[[column]] if column in rows else rows
+
     def _computes(self, metric: MetricConfiguration) -> bool:
         if metric.id in self._known:
             return False
@@ -186,8 +204,11 @@ def _over_chunks(frames: Frames, metrics: Metrics, grouped: Metrics, runtime: Ru
     weighed = [_beside(metric, name) for metric in metrics for name in BESIDE.get(metric.metric_name, ())]
     parts: dict[Id, list[Any]] = defaultdict(list)
     failed: Known = {}
+    engine = KnownMetrics(frames.none(), failed)
     for batch, frame in frames.chunks():
-        engine = KnownMetrics(frame, failed)
+        engine.load_batch_data(
+            "rows", frame
+        )  # one engine for all: each would keep its frame until garbage is collected
         values = _values(engine, [*metrics, *weighed], runtime, failed)
         for metric_id in {metric.id for metric in (*metrics, *weighed)} & values.keys():
             parts[metric_id].append(values[metric_id])

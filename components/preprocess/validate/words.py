@@ -21,9 +21,14 @@ Arguments = Mapping[str, Any]
 
 def subject(table: str, asked: Expectation) -> str:
     """What an expectation is about: `training: weight`."""
+    columns = columns_named(asked)
+    return ": ".join([table, " and ".join(columns)] if columns else [table])
+
+
+def columns_named(asked: Expectation) -> list[str]:
+    """The columns that an expectation is about."""
     columns = [asked.kwargs[key] for key in COLUMN if key in asked.kwargs]
-    columns += asked.kwargs.get("column_list") or []
-    return ": ".join([table, " and ".join(map(str, columns))] if columns else [table])
+    return [str(column) for column in [*columns, *(asked.kwargs.get("column_list") or [])]]
 
 
 def call(asked: Expectation) -> str:
