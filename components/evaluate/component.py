@@ -23,7 +23,7 @@ class EvaluateMetrics(Verdict):
     accuracy: float | None
     """The share of rows whose class was predicted."""
     best_accuracy: float | None
-    """The best accuracy that any model with one class per row can reach on these rows, since equal rows have unequal labels."""
+    """What any model with one class per row can reach at best on these tables, where equal rows have unequal labels."""
     macro_f1: float | None
     """The plain mean of F1 over the classes that occur in the test rows or were predicted for one of them."""
     weighted_f1: float | None
@@ -109,7 +109,7 @@ def _metrics(measured: Measured, rules: tuple[Rule, ...], ceiling: Ceiling) -> E
         reasons=tuple(rule.sentence for rule in rules if not rule.passed),
         rows=measured.model.rows,
         **numbers["model"],
-        best_accuracy=ceiling.test,
+        best_accuracy=ceiling.tables,
         majority_accuracy=majority["accuracy"],
         majority_macro_f1=majority["macro_f1"],
         linear_accuracy=linear.get("accuracy"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from itertools import islice
 from pathlib import Path
@@ -24,6 +24,7 @@ from components.evaluate.charts import (
 )
 from components.evaluate.evaluation import EVALUATION, Evaluation
 from components.evaluate.measure import PREDICTIONS
+from sluice.page import Html, document, number, section, table
 
 PAGE = "report.html"
 CONFUSIONS = 15
@@ -39,35 +40,30 @@ TITLES = {
 PREDICTORS = {"model": "Model", "linear": "Linear baseline", "majority": "Majority class"}
 
 
-class Html(str):
-    """Text that is markup already; everything else is escaped before it is written."""
-
-    __slots__ = ()
-
-
 def write_page(evaluation: Evaluation, folder: Path) -> None:
     """Write report.html, and its plots as PNG files beside it."""
     sections = [
         _verdict(evaluation),
         _headline(evaluation),
         *(_details(evaluation, folder) if evaluation.per_class() else ()),
-        _section("How this was measured", _method(evaluation)),
-        _section("What was measured", _lineage(evaluation)),
+        section("How this was measured", _method(evaluation)),
+        section("What was measured", _lineage(evaluation)),
     ]
     digest = evaluation.inputs["model"].digest[:12]
-    text = _TEMPLATE.format(style=_STYLE, digest=digest, sections="\n".join(sections))
+    heading = Html(f"Evaluation of model <code>{digest}</code>")
+    text = document(f"Evaluation of model {digest}", heading, sections)
     (folder / PAGE).write_text(text, encoding="utf-8")
 
 
 def _details(evaluation: Evaluation, folder: Path) -> list[Html]:
     """What there is to tell if any row was scored."""
     return [
-        _section("F1 by class", _f1_note(evaluation), _plot(f1_chart, evaluation, folder)),
-        _section("Confusion matrix", _confusion_note(evaluation), _plot(confusion_chart, evaluation, folder)),
-        _section("Classes most often confused", _confused(evaluation)),
-        _section("Confidence", _plot(confidence_chart, evaluation, folder)),
-        _section("Most confident mistakes", _mistakes(evaluation)),
-        _section("Every class", _classes(evaluation)),
+        section("F1 by class", _f1_note(evaluation), _plot(f1_chart, evaluation, folder)),
+        section("Confusion matrix", _confusion_note(evaluation), _plot(confusion_chart, evaluation, folder)),
+        section("Classes most often confused", _confused(evaluation)),
+        section("Confidence", _plot(confidence_chart, evaluation, folder)),
+        section("Most confident mistakes", _mistakes(evaluation)),
+        section("Every class", _classes(evaluation)),
     ]
 
 
@@ -87,28 +83,25 @@ def _headline(evaluation: Evaluation) -> Html:
         [title, *_marked(metric, [found[p][metric] for p in predictors])] for metric, title in TITLES.items()
     ]
     tiles = "".join(
-        f'<div class="tile"><span>{TITLES[metric]}</span><strong>{_number(found["model"][metric])}</strong>'
+        f'<div class="tile"><span>{TITLES[metric]}</span><strong>{number(found["model"][metric])}</strong>'
         f"<small>{escape(_beside(found, metric))}</small></div>"
         for metric in ("macro_f1", "accuracy")
     )
     counts = f"{evaluation.measured.model.rows:,} test rows, {len(evaluation.measured.labels)} classes"
-    table = _table(["", *predictors.values()], rows)
-    parts = Html(f'<p>{counts}</p><div class="tiles">{tiles}</div>'), _ceiling(evaluation), table
-    return _section("Beside the baselines", *parts)
+    scores = table(["", *predictors.values()], rows)
+    parts = Html(f'<p>{counts}</p><div class="tiles">{tiles}</div>'), _ceiling(evaluation), scores
+    return section("Beside the baselines", *parts)
 
 
 def _ceiling(evaluation: Evaluation) -> Html:
     """How much of the score that is missing no model could have."""
-    best = evaluation.ceiling.test
+    best, here = evaluation.ceiling.tables, evaluation.ceiling.test
     if best is None:
         return Html("")
-    all_rows = _number(evaluation.ceiling.tables)
-    if best == 1:
-        why = f"no two test rows with equal features have unequal labels (on all three tables: {all_rows})"
-    else:
-        why = f"test rows with equal features have unequal labels (on all three tables: {all_rows})"
+    why = "no" if best == 1 else "some"
     return Html(
-        f"<p>The best accuracy that any model with one class per row can reach on these rows is <b>{_number(best)}</b>: {why}.</p>"
+        f"<p>The best accuracy that any model with one class per row can reach on these tables is <b>{number(best)}</b>"
+        f" (on the test rows taken alone {number(here)}): {why} rows with equal features have unequal labels.</p>"
     )
 
 
@@ -116,14 +109,14 @@ def _beside(found: dict[str, dict[str, float | None]], metric: str) -> str:
     others = [
         (title, found[key][metric]) for key, title in PREDICTORS.items() if key != "model" and key in found
     ]
-    return ", ".join(f"{title.lower()} {_number(value)}" for title, value in others)
+    return ", ".join(f"{title.lower()} {number(value)}" for title, value in others)
 
 
 def _marked(metric: str, values: Sequence[float | None]) -> list[str]:
     """The values as text, the best of them in bold."""
     known = [value for value in values if value is not None]
     best = (min if metric == "loss" else max)(known, default=None)
-    return [Html(f"<b>{_number(v)}</b>") if v is not None and v == best else _number(v) for v in values]
+    return [Html(f"<b>{number(v)}</b>") if v is not None and v == best else number(v) for v in values]
 
 
 def _f1_note(evaluation: Evaluation) -> Html:
@@ -151,7 +144,7 @@ def _confused(evaluation: Evaluation) -> Html:
     )
     labels = evaluation.measured.labels
     rows = [[labels[i], labels[j], str(counts[i, j]), f"{counts[i, j] / support[i]:.0%}"] for i, j in pairs]
-    return _table(["true class", "predicted as", "rows", "of the class"], rows, words=2)
+    return table(["true class", "predicted as", "rows", "of the class"], rows, words=2)
 
 
 def _mistakes(evaluation: Evaluation) -> Html:
@@ -159,7 +152,7 @@ def _mistakes(evaluation: Evaluation) -> Html:
         [str(m.row_id), f"{m.confidence:.3f}", m.label, m.predicted, m.text]
         for m in evaluation.measured.most_confident_mistakes
     ]
-    return _table(["row", "confidence", "true class", "predicted", "text"], rows, words=0, tail=3)
+    return table(["row", "confidence", "true class", "predicted", "text"], rows, words=0, tail=3)
 
 
 def _classes(evaluation: Evaluation) -> Html:
@@ -169,13 +162,13 @@ def _classes(evaluation: Evaluation) -> Html:
             str(c["support"]),
             *(f"{c[name]:.3f}" for name in ("precision", "recall")),
             Html(f'<span class="bar"><i style="width:{100 * c["f1"]:.0f}%"></i></span>{c["f1"]:.3f}'),
-            _number(c["linear_f1"], 3),
+            number(c["linear_f1"], 3),
         ]
         for c in evaluation.per_class()
     ]
     left = len(evaluation.measured.labels) - len(rows)
     note = f"<p>{left} more classes neither occur in the test rows nor were predicted.</p>" if left else ""
-    return Html(_table(["class", "rows", "precision", "recall", "F1", "F1, linear baseline"], rows) + note)
+    return Html(table(["class", "rows", "precision", "recall", "F1", "F1, linear baseline"], rows) + note)
 
 
 def _method(evaluation: Evaluation) -> Html:
@@ -212,7 +205,7 @@ def _lineage(evaluation: Evaluation) -> Html:
         ]
         for entry in evaluation.lineage()
     ]
-    return _table(["input", "kind", "rows", "digest", "made from"], rows, words=2, tail=2)
+    return table(["input", "kind", "rows", "digest", "made from"], rows, words=2, tail=2)
 
 
 def _digest(digest: str) -> Html:
@@ -232,84 +225,3 @@ def _plot(chart: Chart, evaluation: Evaluation, folder: Path) -> Html:
 
 def _data_uri(content: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(content).decode()}"
-
-
-def _section(title: str, *parts: Html) -> Html:
-    return Html(f"<section><h2>{escape(title)}</h2>{''.join(parts)}</section>")
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], words: int = 1, tail: int = 0) -> Html:
-    """A table; the first `words` and the last `tail` columns hold words, the others numbers."""
-    last = len(head) - tail
-    kinds = ["word" if i < words or i >= last else "number" for i in range(len(head))]
-    body = "".join(_row("td", kinds, row) for row in rows)
-    if not body:
-        return Html("<p>None.</p>")
-    top = _row("th", kinds, head)
-    return Html(f'<div class="scroll"><table><thead>{top}</thead><tbody>{body}</tbody></table></div>')
-
-
-def _row(tag: str, kinds: Sequence[str], cells: Sequence[str]) -> str:
-    filled = (f'<{tag} class="{kind}">{_cell(cell)}</{tag}>' for kind, cell in zip(kinds, cells, strict=True))
-    return f"<tr>{''.join(filled)}</tr>"
-
-
-def _cell(value: str) -> str:
-    return value if isinstance(value, Html) else escape(value)
-
-
-def _number(value: float | None, digits: int = 4) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
-
-
-_STYLE = """
-:root { color-scheme: light dark; --ground: #f4f6f9; --card: #ffffff; --ink: #1c2430; --soft: #5c6878; --line: #d9dee6;
-  --model: #2f6fde; --yes: #1a7f4b; --no: #c0362c; }
-@media (prefers-color-scheme: dark) { :root { --ground: #0f131a; --card: #171c24; --ink: #dfe5ee; --soft: #98a4b5;
-  --line: #333c49; --model: #6ea2ff; --yes: #4cc38a; --no: #ff7b70; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--ground); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
-main { max-width: 66rem; margin: 0 auto; padding: 2rem 1.25rem 4rem; }
-h1 { font-size: 1.6rem; margin: 0 0 1.25rem; }
-h1 code { font-size: 1.1rem; color: var(--soft); font-weight: normal; }
-h2 { font-size: 1.1rem; margin: 0 0 .75rem; }
-section { background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1.1rem 1.3rem; margin: 0 0 1rem; }
-.verdict { border-left: .4rem solid var(--line); }
-.verdict.yes { border-left-color: var(--yes); } .verdict.yes h2 { color: var(--yes); }
-.verdict.no { border-left-color: var(--no); } .verdict.no h2 { color: var(--no); }
-.verdict ul { list-style: none; margin: 0; padding: 0; }
-.verdict li { padding-left: 1.6rem; position: relative; }
-.verdict li::before { position: absolute; left: 0; font-weight: bold; }
-.verdict li.yes::before { content: "✓"; color: var(--yes); } .verdict li.no::before { content: "✗"; color: var(--no); }
-.tiles { display: flex; flex-wrap: wrap; gap: 1rem; margin-bottom: 1rem; }
-.tile { flex: 1 1 14rem; border: 1px solid var(--line); border-radius: .5rem; padding: .7rem 1rem; }
-.tile span, .tile small { color: var(--soft); display: block; }
-.tile strong { font-size: 2.1rem; line-height: 1.2; color: var(--model); font-variant-numeric: tabular-nums; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-size: .9rem; }
-th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
-th { color: var(--soft); font-weight: 600; text-align: left; white-space: nowrap; }
-td.word { overflow-wrap: anywhere; }
-th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-tbody tr:last-child td { border-bottom: 0; }
-.bar { display: inline-block; width: 4rem; height: .7em; background: var(--line); border-radius: 2px; margin-right: .6rem; }
-.bar i { display: block; height: 100%; background: var(--model); border-radius: 2px; }
-figure { margin: 0; } img { max-width: 100%; height: auto; display: block; margin: 0 auto; }
-p { margin: 0 0 .75rem; color: var(--soft); } code { overflow-wrap: anywhere; font-size: .85em; }
-"""
-
-_TEMPLATE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>Evaluation of model {digest}</title>
-<style>{style}</style>
-</head>
-<body><main>
-<h1>Evaluation of model <code>{digest}</code></h1>
-{sections}
-</main></body>
-</html>
-"""

