@@ -73,9 +73,16 @@ class Plan:
         used = {name for name, _ in self.wanted} if self.columns else set(every)
         for source in sources:
             refuse_ambiguous(source, used)
-        return tuple(
-            name for name in every if name in used and all(name in source.columns for source in sources)
-        )
+        own = [name for name in every if name in used and all(name in each.columns for each in sources)]
+        if not own:
+            raise InputError(
+                "the files share no column",
+                where=where,
+                got="; ".join(f"{source.name} has {', '.join(source.columns)}" for source in sources[:3]),
+                allowed="files that together are one table",
+                next_step="Name files that belong together in data.files, or their other names in data.rename",
+            )
+        return tuple(own)
 
     def _made(self) -> Iterator[tuple[Sequence[str], str]]:
         for rule in self.data.derive:

@@ -22,6 +22,7 @@ from sluice.recipe.data_checks import (
     spelling,
     types,
     types_and_roles,
+    values,
 )
 from sluice.recipe.measures import MEASURES
 from sluice.recipe.mistakes import Mistake, Path, closest, dotted, listed
@@ -281,6 +282,7 @@ CHECKS: tuple[tuple[Callable[..., Mistakes], tuple[str, ...]], ...] = (
     (data_repeats, ("data",)),
     (new_columns, ("data",)),
     (renaming, ("data",)),
+    (values, ("data",)),
     (types, ("data",)),
     (types_and_roles, ("data", "columns")),
     (_renamed_roles, ("data", "columns")),

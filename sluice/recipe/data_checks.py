@@ -140,6 +140,19 @@ def renamed_away(data: Data, places: Iterable[tuple[Path, str]]) -> Mistakes:
             yield Mistake(path, f"got {name!r}, which data.rename calls {target!r}", "the new name", target)
 
 
+def values(data: Data) -> Mistakes:
+    """Values that a cell can have: blanks around it are taken off, and a blank cell is a null."""
+    places: list[tuple[Path, str]] = []
+    for i, recode in enumerate(data.recode):
+        place: Path = ("data", "recode", i, "values")
+        places += [((*place, word), each) for word, new in recode.values.items() for each in (word, new)]
+    for name, kept in data.keep.items():
+        places += [(("data", "keep", name, i), word) for i, word in enumerate(kept)]
+    for path, word in places:
+        if not word or word != word.strip():
+            yield Mistake(path, f"got {word!r}, which no cell can be", "a value without blanks around it")
+
+
 def types(data: Data) -> Mistakes:
     """A type's fields fit its kind, and each other."""
     for name, kind in data.types.items():

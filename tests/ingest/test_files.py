@@ -73,6 +73,15 @@ def test_the_table_has_the_columns_that_all_files_share(folder):
     assert column(read(folder), "memo") == ["x", "y"]
 
 
+def test_files_that_share_no_column_are_refused(folder):
+    write(folder, "rows.1.csv", "id,memo\n1,x\n")
+    write(folder, "rows.2.csv", "code,note\n1,x\n")
+    assert (
+        "the files share no column. Got: rows.1.csv has id, memo; rows.2.csv has code, note. "
+        "Allowed: files that together are one table."
+    ) in refusal(folder)
+
+
 def test_the_table_has_only_the_columns_that_the_recipe_uses(folder):
     write(folder, "rows.csv", "id,memo,kind,amount,code,day,extra\n1,x,k,3,c,d,e\n")
     asked = {"types": {"day": {"type": "text"}}, "keep": {"code": ["c"]}}

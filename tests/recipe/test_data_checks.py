@@ -48,6 +48,14 @@ def mistakes_in(text: str) -> list[str]:
         ("keep: {Kind: [a]}", f"data.keep.Kind: got 'Kind'{STANDARD}; did you mean 'kind'?"),
         ("keep: {kind: [a, a]}", "data.keep.kind[1]: 'a' is listed twice; allowed: once"),
         (
+            "keep: {kind: [a, ' b']}",
+            "data.keep.kind[1]: got ' b', which no cell can be; allowed: a value without blanks around it",
+        ),
+        (
+            "recode: [{from: rate, to: sort, values: {'1': ''}}]",
+            "data.recode[0].values.1: got '', which no cell can be; allowed: a value without blanks around it",
+        ),
+        (
             "types: {sent: {type: date}}",
             "data.types.sent.format: missing; allowed: how dates are written, such as %d/%m/%Y",
         ),
