@@ -1,11 +1,13 @@
 """Makes a Ray cluster of the instances of one SageMaker processing job: the first host leads it, the others lend theirs.
 
 The component runs on the first host alone and finds the cluster by the variable SLUICE_CLUSTER. A job of one instance,
-or none at all, has no cluster.
+or none at all, has no cluster. When all hosts have come, the first one opens a door (a port beside Ray's) that the
+others hold on to: it closes with that host, however it ends, and then they leave.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -18,6 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from select import select
 from typing import Any
 
 from sluice.contract import InputError, StepFailed, report
@@ -27,14 +30,16 @@ RESOURCES = Path("/opt/ml/config/resourceconfig.json")
 ADDRESS = "SLUICE_CLUSTER"
 """The variable that holds the cluster's address while there is one."""
 PORT = 6379
+"""Ray's port on the first host; the next one is the door."""
 PATIENCE_SECONDS = 900.0
 """How long the hosts wait for each other: instances start together, but not all pull an image as fast."""
-GONE_SECONDS = 30.0
-"""A host that has not answered for so long is gone. One whose door is closed is gone at once."""
+KEPT_ALIVE = {socket.TCP_KEEPIDLE: 10, socket.TCP_KEEPINTVL: 5, socket.TCP_KEEPCNT: 4}
+"""Seconds, seconds and tries after which a host that has vanished without a word is taken for gone."""
 OBJECTS = 512 << 20
 """Bytes that each host keeps for what travels between them; what is more waits for its reader."""
 SCRATCH = Path("/tmp/ray")
 """Ray's sockets lie below it, and a socket's path may have 107 characters."""
+LOOK = "Read the logs of all hosts; in a VPC the security group must let its members reach each other"
 
 
 @dataclass(frozen=True)
@@ -88,105 +93,106 @@ def leading(hosts: Hosts, patience: float = PATIENCE_SECONDS, port: int = PORT) 
         yield None
         return
     deadline = time.monotonic() + patience
-    own = _address_of(hosts.here, deadline)
+    own = socket.gethostbyname(hosts.here)
     address = f"{own}:{port}"
-    with _ray(
-        hosts, own, "--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={SCRATCH}"
-    ) as process:
-        _wait_for_all(hosts, address, process, deadline)
-        os.environ[ADDRESS] = address
-        try:
+    head = ("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={SCRATCH}")
+    with _Ray(hosts, own, *head) as processes, _variables(_settings()):
+        _gather(hosts, address, processes, deadline)
+        with socket.create_server((own, port + 1), backlog=len(hosts.all)), _variables({ADDRESS: address}):
             yield address
-        finally:
-            del os.environ[ADDRESS]
 
 
 def lend(hosts: Hosts, patience: float = PATIENCE_SECONDS, port: int = PORT) -> None:
     """Lend this host to the cluster until the leading host is gone.
 
     Raises:
-        StepFailed: it was never there, or this host's part of the cluster ended before it.
+        StepFailed: the cluster was never complete, or this host's part of it ended too early.
     """
     lead, deadline = hosts.all[0], time.monotonic() + patience
-    while not _answers(lead, port):
-        if time.monotonic() > deadline:
-            raise StepFailed(
-                f"the leading host did not answer within {patience:g} seconds",
-                where=f"host {hosts.here}",
-                got=f"nothing from {lead}:{port}",
-                next_step="Read the leading host's log; in a VPC the security group must let its members reach each other",
-            )
-        time.sleep(1)
-    own = _address_of(hosts.here, deadline)
-    with _ray(hosts, own, f"--address={socket.gethostbyname(lead)}:{port}") as process:
-        answered = time.monotonic()
-        while process.poll() is None:
-            heard = _answers(lead, port)
-            answered = time.monotonic() if heard else answered
-            if heard is None or time.monotonic() - answered > GONE_SECONDS:
-                return
-            time.sleep(1)
-        if _answers(lead, port):
-            raise StepFailed(
-                "this host's part of the cluster ended while the leading host was still there",
-                where=f"host {hosts.here}",
-                got=f"exit status {process.returncode}",
-                next_step="Give it more memory: a larger instance type",
-            )
-
-
-def _answers(host: str, port: int) -> bool | None:
-    """Whether a host takes connections; None if it is there and takes none."""
-    try:
-        with socket.create_connection((host, port), timeout=5):
-            return True
-    except ConnectionRefusedError:
-        return None
-    except OSError:  # no such name yet, no way there, no answer
-        return False
-
-
-def _address_of(host: str, deadline: float) -> str:
-    """A host's address, once its name is known."""
-    while True:
-        try:
-            return socket.gethostbyname(host)
-        except OSError as error:
+    with _Ray(hosts, socket.gethostbyname(hosts.here), f"--address={lead}:{port}") as processes:
+        while (door := _reached(lead, port + 1)) is None:
             if time.monotonic() > deadline:
                 raise StepFailed(
-                    "a host's name leads nowhere", where=f"host {host}", got=str(error)
-                ) from None
-        time.sleep(1)
+                    f"the cluster was not complete after {patience:g} seconds",
+                    where=f"host {hosts.here}",
+                    got=f"no door of {lead} at {port + 1}",
+                    next_step=LOOK,
+                )
+            if (answer := _reached(lead, port)) is not None:
+                answer.close()
+                processes.run()
+            time.sleep(1)
+        with door:
+            while not select([door], [], [], 1)[0]:
+                if processes.ended is not None:
+                    raise StepFailed(
+                        "this host's part of the cluster ended before the job did",
+                        where=f"host {hosts.here}",
+                        got=f"exit status {processes.ended}",
+                        next_step="Give it more memory: a larger instance_type",
+                    )
 
 
-@contextmanager
-def _ray(hosts: Hosts, own: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Ray's processes of this host, while the block runs."""
-    command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats"]
-    command += [f"--node-ip-address={own}", f"--node-name={hosts.here}", f"--object-store-memory={OBJECTS}"]
-    variables = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
-    process = subprocess.Popen([*command, *options], env=variables, start_new_session=True)
+def _reached(host: str, port: int) -> socket.socket | None:
+    """A connection; None if nobody answers there, or the name is not known yet."""
     try:
-        yield process
-    finally:
-        process.terminate()
+        connection = socket.create_connection((host, port), timeout=5)
+    except OSError:
+        return None
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in KEPT_ALIVE.items():
+        connection.setsockopt(socket.IPPROTO_TCP, option, value)
+    return connection
+
+
+class _Ray:
+    """Ray's processes of this host; none is left when the block ends."""
+
+    def __init__(self, hosts: Hosts, own: str, *options: str) -> None:
+        self._command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *options]
+        self._command += ["--disable-usage-stats", f"--object-store-memory={OBJECTS}"]
+        self._command += [f"--node-ip-address={own}", f"--node-name={hosts.here}"]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def ended(self) -> int | None:
+        """The exit status, if they have ended."""
+        return self._process.poll() if self._process else None
+
+    def run(self) -> None:
+        """See that they run: they give up where a service takes 15 seconds to begin, as on a host just started."""
+        if self._process is None or self.ended is not None:
+            variables = {**os.environ, **_settings()}
+            self._process = subprocess.Popen(self._command, env=variables, start_new_session=True)
+
+    def __enter__(self) -> _Ray:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
         with suppress(subprocess.TimeoutExpired):
-            process.wait(20)
+            self._process.wait(20)
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
 
-def _wait_for_all(hosts: Hosts, address: str, process: subprocess.Popen[bytes], deadline: float) -> None:
+def _gather(hosts: Hosts, address: str, processes: _Ray, deadline: float) -> None:
+    """Wait until all hosts are there."""
     import ray
 
-    while not _answers(hosts.here, int(address.rpartition(":")[2])):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise StepFailed(
-                "Ray did not start", where=f"host {hosts.here}", got=f"exit status {process.poll()}"
-            )
-        time.sleep(0.5)
-    ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+    while not ray.is_initialized():
+        processes.run()
+        try:
+            ray.init(address=address, logging_level=logging.CRITICAL, log_to_driver=False)
+        except ConnectionError as error:
+            if time.monotonic() > deadline:
+                raise StepFailed(
+                    "Ray does not start", where=f"host {hosts.here}", got=error, next_step=LOOK
+                ) from None
+            time.sleep(1)
     try:
         while missing := _missing(hosts, ray.nodes()):  # type: ignore[no-untyped-call]
             report(f"waiting for {', '.join(missing)}")
@@ -196,7 +202,7 @@ def _wait_for_all(hosts: Hosts, address: str, process: subprocess.Popen[bytes], 
                     where=f"host {hosts.here}",
                     got=f"no {', '.join(missing)}",
                     allowed=f"all of {', '.join(hosts.all)}",
-                    next_step="Read their logs; in a VPC the security group must let its members reach each other",
+                    next_step=LOOK,
                 )
             time.sleep(1)
     finally:
@@ -206,3 +212,27 @@ def _wait_for_all(hosts: Hosts, address: str, process: subprocess.Popen[bytes], 
 def _missing(hosts: Hosts, nodes: Sequence[Mapping[str, Any]]) -> list[str]:
     there = {node["NodeName"] for node in nodes if node["Alive"]}
     return [host for host in hosts.all if host not in there]
+
+
+def _settings() -> dict[str, str]:
+    """Ray's settings, the same on every host: it tells nobody of us, and takes orders from this execution alone."""
+    ours = f"{os.environ.get('SLUICE_STORE')} {os.environ.get('SLUICE_EXECUTION')}"
+    return {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": hashlib.sha256(ours.encode()).hexdigest(),
+    }
+
+
+@contextmanager
+def _variables(more: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in more}
+    os.environ.update(more)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

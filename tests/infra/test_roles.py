@@ -128,6 +128,37 @@ def test_a_steps_answer_is_written_by_its_own_job_and_by_nobody_before_it(allowe
     assert allowed("PipelineRole", "s3:GetObject", answer.replace("payload.pkl", "results.json"))
 
 
+def test_each_job_leaves_its_own_record_and_only_a_shared_steps_is_read_by_those_after_it(allowed):
+    record = "executions/0a1b2c3d/{}.json"
+    steps = ("preprocess", "audit", "validate", "train", "evaluate", "register")
+    writers = {
+        step: [role for role in JOBS if allowed(role, "s3:PutObject", record.format(step))] for step in steps
+    }
+    assert writers == {
+        **{step: ["PreprocessRole"] for step in ("preprocess", "audit", "validate")},
+        **{step: [f"{step.capitalize()}Role"] for step in ("train", "evaluate", "register")},
+    }
+    readers = [role for role in JOBS if allowed(role, "s3:GetObject", record.format("preprocess"))]
+    assert readers == ["PreprocessRole", "TrainRole", "EvaluateRole"]
+    assert not any(allowed(role, "s3:GetObject", record.format("train")) for role in JOBS)
+
+
+@pytest.mark.parametrize("kind", ["training", "processing"])
+def test_the_pipeline_alone_starts_jobs_and_only_those_it_named(kind, account):
+    verbs = [f"sagemaker:{verb}{kind.capitalize()}Job" for verb in ("Create", "Describe", "Stop")]
+    for verb in (*verbs, "sagemaker:AddTags"):
+        mine, other = (sagemaker(f"{kind}-job", name) for name in ("pipelines-0a1b-x", "somebodys"))
+        assert may(account.policies("PipelineRole"), verb, mine), verb
+        assert not may(account.policies("PipelineRole"), verb, other), verb
+    assert [role for role in JOBS if set(verbs) & actions(account.policies(role))] == []
+
+
+@pytest.mark.parametrize("kind", ["Training", "Processing"])
+def test_a_job_writes_its_log_where_its_kind_does(kind, account):
+    group = f"arn:aws:logs:{REGION}:123456789012:log-group:/aws/sagemaker/{kind}Jobs:log-stream:x"
+    assert all(may(account.policies(role), "logs:PutLogEvents", group) for role in JOBS)
+
+
 def test_a_listing_is_allowed_below_what_is_read_and_an_absent_object_may_be_told_from_a_refused_one(account):
     bucket = f"arn:aws:s3:::{account.outputs['Bucket']}"
     train = account.policies("TrainRole")

@@ -75,6 +75,18 @@ def graph() -> Graph:
     return small
 
 
+def shared_graph() -> Graph:
+    """The same without a gate, so that several instances may share the count."""
+    small = Graph("small")
+    rows, how = (
+        small.parameter("rows", "how many numbers"),
+        small.parameter("how", "how it goes", str, "well"),
+    )
+    counted = small.step("count", rows=rows, how=how)
+    small.step("total", numbers=counted["numbers"])
+    return small
+
+
 def environment(store: str, **more: object) -> Environment:
     """An environment whose store is this one on S3."""
     bucket, prefix = split(store)

@@ -1,7 +1,7 @@
 """A pipeline engine for tests: runs a compiled definition against an S3 server, each job by the SDK's own entry point.
 
 A job is a process that sees an `/opt/ml` of its own, as in a container on SageMaker. The engine knows what our pipelines
-hold: Training steps, Condition steps, Fail steps; parameters, joins and values out of a step's JSON results.
+hold: Training steps, Processing steps, Condition steps, Fail steps; parameters, joins and values out of a step's JSON results.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,43 @@ class Engine:
             [*algorithm["ContainerEntrypoint"], *algorithm["ContainerArguments"]],
             {**environment, **self.environment},
         )
+
+    def _run_processing(self, step: dict[str, Any]) -> None:
+        """Each instance is a process of its own, known to the others by a name of this machine."""
+        arguments, name = self._resolve(step["Arguments"]), step["Name"]
+        application = arguments["AppSpecification"]
+        _require_within_limits(application["ContainerArguments"], arguments["Environment"])
+        hosts = [
+            f"127.0.0.{number + 1}"
+            for number in range(arguments["ProcessingResources"]["ClusterConfig"]["InstanceCount"])
+        ]
+        folders = {host: self.folder / self.execution / name / host for host in hosts}
+        for host, folder in folders.items():
+            config = folder / "ml/config/resourceconfig.json"
+            config.parent.mkdir(parents=True)
+            config.write_text(json.dumps({"current_host": host, "hosts": hosts}))
+        command = [*application["ContainerEntrypoint"], *application["ContainerArguments"]]
+        with ThreadPoolExecutor(len(hosts)) as pool:
+            jobs = list(
+                pool.map(
+                    lambda folder: in_a_room(
+                        folder, command, {**arguments["Environment"], **self.environment}
+                    ),
+                    folders.values(),
+                )
+            )
+        self.jobs[name] = next((job for job in jobs if job.status), jobs[0])
+        for output in arguments["ProcessingOutputConfig"]["Outputs"]:
+            self._upload(output["S3Output"], folders.values())
+            path = f"ProcessingOutputConfig.Outputs['{output['OutputName']}'].S3Output.S3Uri"
+            self.known[f"Steps.{name}.{path}"] = output["S3Output"]["S3Uri"]
+
+    def _upload(self, output: Mapping[str, str], folders: Iterable[Path]) -> None:
+        bucket, prefix = split(output["S3Uri"])
+        for folder in folders:
+            made = folder / output["LocalPath"].removeprefix("/opt/")
+            for file in made.glob("*"):
+                self.s3.upload_file(str(file), bucket, f"{prefix}/{file.name}")
 
     def _run_condition(self, step: dict[str, Any]) -> None:
         conditions = step["Arguments"]["Conditions"]

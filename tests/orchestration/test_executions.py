@@ -153,6 +153,31 @@ def test_a_failure_without_a_failed_step_gives_the_executions_reason(verb, accou
     assert verb("status")[1].endswith("reason: The role can't be assumed\n")
 
 
+def test_a_shared_step_that_failed_says_what_its_first_host_said_and_where_its_log_is(verb, account):
+    job = JOB.replace("training-job", "processing-job").replace("train-x1", "preprocess-x1")
+    failed = ended("preprocess", "Failed", Metadata={"ProcessingJob": {"Arn": job}})
+    stand(account, "Failed", failed)
+    account.sagemaker.answers["DescribeProcessingJob"] = {
+        "ProcessingJobName": "pipelines-abc-preprocess-x1",
+        "ProcessingJobArn": job,
+        "ProcessingJobStatus": "Failed",
+        "ProcessingResources": {
+            "ClusterConfig": {"InstanceCount": 2, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 30}
+        },
+        "AppSpecification": {"ImageUri": "x"},
+        "CreationTime": NOW,
+        "ExitMessage": "preprocess: a machine of the cluster was lost",
+        "FailureReason": "AlgorithmError: exit code: 1",
+    }
+    out = verb("status")[1]
+    assert "preprocess failed: preprocess: a machine of the cluster was lost\n" in out
+    assert "its log: /aws/sagemaker/ProcessingJobs, stream pipelines-abc-preprocess-x1/…, " in out
+    group = LOG_GROUPS["Processing"]
+    write_log("pipelines-abc-preprocess-x1/algo-1-1", "the first host", group=group)
+    write_log("pipelines-abc-preprocess-x1/algo-2-1", "the second host", group=group)
+    assert verb("logs", "preprocess") == (0, "the first host\nthe second host\n")
+
+
 def describe_job(account, status: str, **more) -> None:
     account.sagemaker.answers["DescribeTrainingJob"] = {
         "TrainingJobName": "pipelines-abc-train-x1",
@@ -201,21 +226,19 @@ def test_progress_comes_from_the_status_table_and_losing_it_loses_only_that(verb
     assert "45 % epoch 2 of 4" in verb("status")[1]
 
 
-def write_log(stream: str, *messages: str) -> None:
+def write_log(stream: str, *messages: str, group: str = LOG_GROUPS["Training"]) -> None:
     """What a job's container prints, in CloudWatch."""
     logs = client("logs", "us-east-1")
-    if not logs.describe_log_groups(logGroupNamePrefix=LOG_GROUPS["Training"])["logGroups"]:
-        logs.create_log_group(logGroupName=LOG_GROUPS["Training"])
-    logs.create_log_stream(logGroupName=LOG_GROUPS["Training"], logStreamName=stream)
-    write_more(stream, *messages)
+    if not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
+        logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName=stream)
+    write_more(stream, *messages, group=group)
 
 
-def write_more(stream: str, *messages: str) -> None:
+def write_more(stream: str, *messages: str, group: str = LOG_GROUPS["Training"]) -> None:
     """What it prints later."""
     events = [{"timestamp": next(CLOCK), "message": message} for message in messages]
-    client("logs", "us-east-1").put_log_events(
-        logGroupName=LOG_GROUPS["Training"], logStreamName=stream, logEvents=events
-    )
+    client("logs", "us-east-1").put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
 
 
 def test_logs_prints_the_log_of_the_steps_job_and_no_other(verb, account):
