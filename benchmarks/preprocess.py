@@ -113,9 +113,13 @@ def both_ways(obvious: ObviousWay, sluice: SluicesWay, texts: pa.Array) -> tuple
     """The medians of what either way costs."""
     series = texts.to_pandas()
     require_the_same(obvious, sluice, texts)
-    rounds = [(cost(lambda: obvious(series)), cost(lambda: sluice(texts))) for _ in range(ROUNDS)]
+    return medians([(cost(lambda: obvious(series)), cost(lambda: sluice(texts))) for _ in range(ROUNDS)])
+
+
+def medians(rounds: list[tuple[Cost, Cost]]) -> tuple[Cost, Cost]:
+    """Each side's."""
     theirs, ours = (
-        Cost(*map(statistics.median, zip(*costs, strict=True))) for costs in zip(*rounds, strict=True)
+        Cost(*map(statistics.median, zip(*side, strict=True))) for side in zip(*rounds, strict=True)
     )
     return theirs, ours
 
@@ -229,6 +233,12 @@ SLUICE_READY = """
 from sluice.features.wordnet import load_lemmatiser, wordnet_folder
 assert load_lemmatiser(wordnet_folder())("dogs") == "dog"
 """
+CLOCKS = """
+import time
+cpu, wall = time.process_time(), time.perf_counter()
+{code}
+print(time.process_time() - cpu, time.perf_counter() - wall)
+"""
 NLTK_READY = """
 import sys
 import nltk
@@ -241,17 +251,20 @@ def print_wordnet_ready() -> None:
     """From a fresh process's first import to the first lemma."""
     with tempfile.TemporaryDirectory() as folder:
         nltk_lemmatizer(Path(folder))
-        rounds = [(seconds(SLUICE_READY), seconds(NLTK_READY, folder)) for _ in range(ROUNDS)]
-    ours, theirs = (statistics.median(times) for times in zip(*rounds, strict=True))
-    print(f"The first lemma in a new process, median of {ROUNDS}: Sluice {ours:.2f} s, NLTK {theirs:.2f} s")
+        theirs, ours = medians(
+            [(process_cost(NLTK_READY, folder), process_cost(SLUICE_READY)) for _ in range(ROUNDS)]
+        )
+    print(f"WordNet ready: a new process's first lemma, imports and all, medians of {ROUNDS} rounds in turn")
+    print(f"  Sluice  {ours.wall:.2f} s, {ours.cpu:.2f} s of CPU")
+    print(f"  NLTK    {theirs.wall:.2f} s, {theirs.cpu:.2f} s of CPU")
 
 
-def seconds(code: str, *arguments: str) -> float:
-    """What a fresh process takes, by its own clock: starting Python is not counted."""
-    timed = f"import time\nbegan = time.perf_counter()\n{code}\nprint(time.perf_counter() - began)"
-    command = [sys.executable, "-c", timed, *arguments]
+def process_cost(code: str, *arguments: str) -> Cost:
+    """What a new process takes, by its own clocks: starting Python is not counted."""
+    command = [sys.executable, "-c", CLOCKS.format(code=code), *arguments]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    return float(done.stdout)
+    cpu, wall = map(float, done.stdout.split())
+    return Cost(cpu, wall)
 
 
 if __name__ == "__main__":
