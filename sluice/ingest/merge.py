@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from sluice.ingest.names import refuse_ambiguous, require_columns
 from sluice.ingest.problems import Problems
 from sluice.ingest.quarantine import Quarantined
 from sluice.ingest.source import SourceFile
-from sluice.ingest.typed import parse
+from sluice.ingest.typed import is_typed, parse
 from sluice.ingest.values import to_text
 from sluice.recipe.model import ColumnType, Merge
 
@@ -55,13 +55,16 @@ class MergeList:
         return {name: column.take(place) for name, column in self.columns.items()}, matched
 
 
-def read_list(folder: pathlib.Path, merge: Merge, kinds: Mapping[str, ColumnType]) -> MergeList:
+def read_list(
+    folder: pathlib.Path, merge: Merge, kinds: Mapping[str, ColumnType], parsed: Collection[str]
+) -> MergeList:
     """Read the list.
 
     Args:
         folder: the data folder.
         merge: the recipe's section.
-        kinds: what the columns that come parsed hold.
+        kinds: what columns hold that are more than text.
+        parsed: those of them that come as numbers or timestamps; the others come as they are written.
 
     Raises:
         InputError: a column is missing, a row can't be read, or a key stands there twice and that is refused.
@@ -81,19 +84,28 @@ def read_list(folder: pathlib.Path, merge: Merge, kinds: Mapping[str, ColumnType
     wanted += [(column, "data.merge.columns") for column in merge.columns]
     require_columns(source.columns, wanted, where=source.name)
     refuse_ambiguous(source, {column for column, _ in wanted})
-    table = _read(source, key, merge.columns, kinds)
+    table = _read(source, key, merge.columns, kinds, parsed)
     return _each_key_once(table, source.name, key, merge)
 
 
-def _read(source: SourceFile, key: str, columns: Sequence[str], kinds: Mapping[str, ColumnType]) -> Any:
+def _read(
+    source: SourceFile,
+    key: str,
+    columns: Sequence[str],
+    kinds: Mapping[str, ColumnType],
+    parsed: Collection[str],
+) -> Any:
     """The list's key (as ``key``) and its columns (as ``column NAME``)."""
     batches, refused = [], []
     for chunk in source.chunks([key, *(name for name in columns if name != key)], kinds):
         problems = Problems(source.name, chunk)
         arrays = {"key": to_text(chunk.columns[key], problems.of(key), source.encoding)}
         for name in columns:
-            text = to_text(chunk.columns[name], problems.of(name), source.encoding)
-            arrays["column " + name] = parse(text, kinds[name], problems.of(name)) if name in kinds else text
+            cells = chunk.columns[name]
+            values = text = to_text(cells, problems.of(name), source.encoding)
+            if kind := kinds.get(name):
+                values = parse(cells if is_typed(cells, kind) else text, kind, problems.of(name))
+            arrays["column " + name] = values if name in parsed else text
         batches.append(pa.record_batch(arrays))
         refused += problems.rows()
     _refuse(refused, source.name)

@@ -34,9 +34,9 @@ from sluice.ingest.plan import Plan
 from sluice.ingest.problems import Problems
 from sluice.ingest.quarantine import as_batch
 from sluice.ingest.source import Chunk, SourceFile
-from sluice.ingest.typed import is_date, parse
-from sluice.ingest.values import is_number, to_text
-from sluice.recipe.model import Columns, ColumnType, Data
+from sluice.ingest.typed import is_typed, parse
+from sluice.ingest.values import to_text
+from sluice.recipe.model import Columns, Data
 
 # No standardised name begins with an underscore, so no raw column can be called so.
 SOURCE_FILE = "_source_file"
@@ -74,7 +74,7 @@ def open_raw(
         for path in resolve(folder, data.files, "data.files")
     ]
     own = plan.own_columns(sources, folder)
-    merged = read_list(folder, data.merge, plan.parsed) if data.merge else None
+    merged = read_list(folder, data.merge, plan.kinds, plan.parsed) if data.merge else None
     unknown = set(only or ()) - {source.name for source in sources}
     if unknown:
         raise ValueError(f"no such files: {', '.join(sorted(unknown))}")
@@ -201,11 +201,8 @@ class RawTable:
 
     def _is_text(self, name: str, column: Any) -> bool:
         """Whether a column is needed as text; a Parquet column of numbers or dates may be so as them only."""
-        return (
-            name not in self._plan.parsed
-            or name in self._needed_as_text
-            or not (is_number(column.type) or is_date(column.type))
-        )
+        kind = self._plan.parsed.get(name)
+        return kind is None or name in self._needed_as_text or not is_typed(column, kind)
 
     @cached_property
     def _needed_as_text(self) -> set[str]:
@@ -238,7 +235,7 @@ class RawTable:
         for name, kind in self._plan.kinds.items():
             if name not in cells and name not in text:
                 continue  # a column of the list, which was parsed when the list was read
-            column = text[name] if name in text and not _is_typed(cells.get(name), kind) else cells[name]
+            column = cells[name] if name in cells and is_typed(cells[name], kind) else text[name]
             report = problems.of(name)
             unparsed = _Unparsed(len(column))
             parsed = parse(column, kind, unparsed.add if kind.unparsed == "null" else report)
@@ -286,13 +283,6 @@ class _Unparsed:
     def add(self, rows: NDArray[np.int64], _why: Callable[[int], str]) -> None:
         self.any = True
         self._flags[rows] = True
-
-
-def _is_typed(column: Any, kind: ColumnType) -> bool:
-    """Whether a file's column needs no parsing."""
-    if column is None:
-        return False
-    return is_date(column.type) if kind.type == "date" else is_number(column.type)
 
 
 def _see(

@@ -63,8 +63,12 @@ def parse(column: Any, kind: ColumnType, report: Report) -> Any:
     return _without(numbers, broken, report, lambda row: f"not an integer: {show(column[row])}")
 
 
-def is_date(kind: Any) -> bool:
-    """Whether an Arrow type is one of dates."""
+def is_typed(column: Any, kind: ColumnType) -> bool:
+    """Whether a file's column needs no parsing, because it holds numbers or dates and not their text."""
+    return _is_date(column.type) if kind.type == "date" else is_number(column.type)
+
+
+def _is_date(kind: Any) -> bool:
     return bool(pa.types.is_date(kind) or pa.types.is_timestamp(kind))
 
 
@@ -142,7 +146,7 @@ def _plain(column: Any, kind: ColumnType) -> Any:
 
 def _dates(column: Any, form: str, report: Report) -> Any:
     """Timestamps. A column's dates repeat, so each is read once a batch."""
-    if is_date(column.type):
+    if _is_date(column.type):
         return column.cast(pa.timestamp("s"), safe=False)
     encoded = column.dictionary_encode()
     dates = _distinct_dates(encoded.dictionary, form).take(encoded.indices)

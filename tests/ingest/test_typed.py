@@ -7,6 +7,7 @@ import datetime
 import pyarrow as pa
 import pytest
 
+from sluice.contract.errors import InputError
 from tests.ingest.build import column, opened, read, roles, write, write_parquet
 
 LEDGER = {"type": "number", "thousands": ",", "currency": ["£", "GBP"], "parentheses": True}
@@ -186,3 +187,21 @@ def test_types_reach_derived_and_merged_columns(folder):
     )
     assert column(result, "price") == [1000.5, 2.5]
     assert [day.year for day in column(result, "day")] == [2020, 2021]
+
+
+def test_a_lists_typed_column_that_is_used_as_words_is_checked_and_comes_as_it_is_written(folder):
+    write(folder, "rows.csv", "memo,code\nx,A\n")
+    write(folder, "list.csv", 'code,kind\nA,"1.000"\n')
+    merge = {"file": "list.csv", "key": "code", "columns": ["kind"]}
+    asked = {"merge": merge, "types": {"kind": GERMAN}, "columns": roles()}
+    assert column(read(folder, **asked), "kind") == ["1.000"]
+    write(folder, "list.csv", "code,kind\nA,1.5\n")
+    with pytest.raises(InputError, match="list.csv line 2: not a number: kind: '1.5'"):
+        read(folder, **asked)
+
+
+def test_a_parquet_lists_dates_are_dates(folder):
+    write(folder, "rows.csv", "memo,code\nx,A\n")
+    write_parquet(folder, "list.parquet", {"code": ["A"], "day": [datetime.date(2021, 3, 1)]})
+    merge = {"file": "list.parquet", "key": "code", "columns": ["day"]}
+    assert column(read(folder, merge=merge, types={"day": DAY}), "day") == [datetime.datetime(2021, 3, 1)]
