@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from components.preprocess.audit.record import Alike, NearDuplicates
-from components.preprocess.audit.rows import LONGEST, SPLITS, Rows
+from components.preprocess.audit.rows import SPLITS, Rows, shortened
 from sluice.recipe import COMBINED_TEXT
 
 THRESHOLD = 0.8
@@ -117,7 +117,7 @@ class Found:
         return tuple(
             Alike(
                 similarity=similarity,
-                texts=(self.texts[one][1][:LONGEST], self.texts[other][1][:LONGEST]),
+                texts=(shortened(self.texts[one][1]), shortened(self.texts[other][1])),
                 splits=(_first_split(self.texts[one][2]), _first_split(self.texts[other][2])),
             )
             for similarity, one, other in self._best(self.pairs)

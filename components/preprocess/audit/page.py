@@ -69,7 +69,7 @@ def _headline(audit: Audit) -> Html:
             _share,
             "of validation and test rows, by features",
         ),
-        "strongest_feature": ("Strongest column", number, "0 tells nothing of the label, 1 all of it"),
+        "strongest_feature": ("Strongest column", _strength, "0 tells nothing of the label, 1 all of it"),
     }
     tiles = "".join(
         f'<div class="tile"><span>{title}</span><strong>{tell(audit.measures[name])}</strong><small>{note}</small></div>'
@@ -81,6 +81,10 @@ def _headline(audit: Audit) -> Html:
 
 def _share(value: float | None) -> str:
     return "–" if value is None else percent(value) if value else "0 %"
+
+
+def _strength(value: float | None) -> str:
+    return number(value, 2)
 
 
 def _duplicates(audit: Audit) -> Iterator[Html]:

@@ -107,7 +107,7 @@ class Rows:
             f"WHERE list_contains($ids, {quoted(ROW_ID)})",
             ids=list(row_ids),
         )
-        return {row: text if len(text) <= LONGEST else f"{text[:LONGEST]}…" for row, text in found}
+        return {row: shortened(text) for row, text in found}
 
     def sampled(self, rows: int, wanted: int, column: str = ROW_ID) -> str:
         """A condition that about so many of some rows meet, and all of them if there are no more; it goes by a hash."""
@@ -129,6 +129,11 @@ class Rows:
             f"{quoted(encoded(self.columns.label))} AS label, hash({features}) AS key, "
             f"hash({quoted(COMBINED_TEXT)}) AS text FROM every"
         )
+
+
+def shortened(text: str) -> str:
+    """A text's beginning."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def quoted(name: str) -> str:
