@@ -37,7 +37,7 @@ ALL = Text(lowercase=True, letters_only=True, remove_stopwords=True, lemmatize=T
 ZIPF_LINES = 200_000
 VOCABULARY = 50_000
 STOPWORD_SHARE = 0.22
-BATCH_ROWS = 32_768
+BATCH_ROWS = 65_536
 """So many rows at once are normalised in the preprocess component."""
 UNICODE_TEXTS = 20_000
 SPACES = "".join(chr(code) for code in range(0x110000) if chr(code).isspace())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from orchestration.graph import Graph
+from orchestration.graph import Graph, OutputOf, Step
+
+TABLES = ("training", "validation", "test")
 
 
 def build() -> Graph:
@@ -25,34 +27,21 @@ def build() -> Graph:
     )
 
     prepared = graph.step("preprocess", raw=data, rows=rows)
-    tables = {name: prepared[name] for name in ("training", "validation", "test")}
     audited = graph.step(
-        "preprocess.audit",
-        **tables,
-        features=prepared["features"],
-        account=prepared["account"],
-        previous=previous,
+        "preprocess.audit", **_of(prepared, *TABLES, "features", "account"), previous=previous
     )
     checked = graph.step(
         "preprocess.validate",
-        **tables,
-        quarantine=prepared["quarantine"],
-        account=prepared["account"],
+        **_of(prepared, *TABLES, "quarantine", "account"),
         audit=audited["measures"],
     )
 
     with graph.gate("data-gate", checked, refusal="The data was refused. Nothing was trained"):
-        trained = graph.step(
-            "train",
-            training=prepared["training"],
-            validation=prepared["validation"],
-            features=prepared["features"],
-        )
+        trained = graph.step("train", **_of(prepared, "training", "validation", "features"))
         evaluated = graph.step(
             "evaluate",
             model=trained["model"],
-            training=prepared["training"],
-            test=prepared["test"],
+            **_of(prepared, "training", "test"),
             audit=audited["report"],
             thresholds=thresholds,
         )
@@ -66,3 +55,8 @@ def build() -> Graph:
                 approval=approval,
             )
     return graph
+
+
+def _of(step: Step, *outputs: str) -> dict[str, OutputOf]:
+    """Outputs of a step that go into inputs of the same names."""
+    return {name: step[name] for name in outputs}

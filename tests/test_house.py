@@ -226,6 +226,10 @@ def texts(value: object) -> Iterator[str]:
             yield from texts(inner)
 
 
+MADE_UP = ("benchmarks/ledger.py", "benchmarks/pandas_way.py", "benchmarks/gate.py")
+"""Benchmarks that make up a table, and so its columns' names."""
+
+
 def column_names(recipe: Path) -> set[str]:
     """Every column that a recipe names, standardised and as cut out or merged."""
     read = yaml.safe_load(recipe.read_text(encoding="utf-8"))
@@ -245,6 +249,7 @@ def test_column_names_stand_in_recipes_and_nowhere_else():
     said = [
         f"{at(file, node)}: {', '.join(sorted(used))}"
         for file in files(*HOUSE, "ci", "benchmarks")
+        if file.relative_to(ROOT).as_posix() not in MADE_UP
         for node in ast.walk(tree(file))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
         if (used := (names - OWN_WORDS) & set(re.findall(r"\w+", node.value)))
