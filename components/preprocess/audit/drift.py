@@ -27,6 +27,8 @@ def find_drift(rows: Rows, reference: str, tables: tuple[str, ...], columns: set
     """
     count = rows.one(f"SELECT count(*) FROM {reference}")
     others = [table for table in tables if rows.one(f"SELECT count(*) FROM {table}")] if count else []
+    if not others:
+        return ()
     found: list[Drift] = []
     for name in (*rows.plain, rows.columns.label):
         if name in columns:

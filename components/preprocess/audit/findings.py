@@ -247,7 +247,11 @@ def _removed(audit: Audit) -> Iterator[Finding]:
         names = ", ".join(list(removed)[:NAMED]) + (" and others" if len(removed) > NAMED else "")
         yield Finding(
             severity=NOTE,
-            what=f"{len(removed):,} classes with {sum(removed.values()):,} rows were removed as too rare ({names}): "
+            what=f"{_count(len(removed), 'class', 'classes')} of {_count(sum(removed.values()), 'row', 'rows')} removed as too rare ({names}): "
             "the model never answers with them.",
             advice="Join them to others, or collect more rows, if they matter.",
         )
+
+
+def _count(number: int, one: str, more: str) -> str:
+    return f"{number:,} {one if number == 1 else more}"

@@ -143,7 +143,7 @@ def _by_word(rows: Rows) -> tuple[Leak, tuple[Word, ...]]:
     )
     rows.connection.execute(
         "CREATE TABLE answers AS SELECT row, any_value(label) AS label, "
-        "max_by(struct_pack(told := told, word := asked.word), struct_pack(score := score, word := asked.word)) "
+        "max_by(struct_pack(told := told, word := asked.word), struct_pack(score := score, short := -length(asked.word), word := asked.word)) "
         "FILTER (told IS NOT NULL) AS said "
         "FROM asked LEFT JOIN telling USING (word) GROUP BY row"
     )

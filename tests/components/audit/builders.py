@@ -51,7 +51,8 @@ class Audited:
     training: Sequence[Row] = ()
     validation: Sequence[Row] = ()
     test: Sequence[Row] = ()
-    previous: Sequence[Row] | None = None
+    previous: Sequence[Row] | str | None = None
+    """An earlier run's training rows, or where its table is said to stand."""
     columns: Columns = COLUMNS
     text: Text = field(default_factory=Text)
     maximum_tokens: int = 16
@@ -64,21 +65,36 @@ class Audited:
         fitted.save(features.folder)
         account = Output(Report, self.folder / "account")
         (account.folder / "account.json").write_text(json.dumps({"removed_classes": dict(self.removed)}))
-        previous = self._table("previous", fitted, self.previous, 0) if self.previous is not None else None
+        previous = self.previous
+        if previous is not None and not isinstance(previous, str):
+            previous = self._table("previous", fitted, previous, 0).uri
         places = [0, len(self.training), len(self.training) + len(self.validation)]
         tables = {
             name: self._table(name, fitted, getattr(self, name), place)
             for name, place in zip(SPLITS, places, strict=True)
         }
-        return audit(
+        measures = Output(Table, self.folder / "measures")
+        metrics = audit(
             **tables,
             features=finished(features),
             account=finished(account),
             settings=self.settings,
             report=Output(Report, self.folder / "report"),
-            measures=Output(Table, self.folder / "measures"),
-            previous=previous.uri if previous else None,
+            measures=measures,
+            previous=previous,
         )
+        finished(measures)
+        return metrics
+
+    @property
+    def report(self) -> Path:
+        """Where the report is."""
+        return self.folder / "report"
+
+    @property
+    def measured(self) -> list[dict[str, float | None]]:
+        """The rows of the table of measures."""
+        return Table.open((self.folder / "measures" / "manifest.json").as_uri()).read().to_pylist()
 
     @property
     def settings(self) -> AuditSettings:
@@ -89,7 +105,7 @@ class Audited:
     def found(self) -> Audit:
         """Run it, and read audit.json as strictly as it is written."""
         self.run()
-        return Audit.model_validate_json((self.folder / "report" / "audit.json").read_bytes(), strict=True)
+        return Audit.model_validate_json((self.report / "audit.json").read_bytes(), strict=True)
 
     def fitted(self) -> FittedFeatures:
         """What is learned on the training rows."""
