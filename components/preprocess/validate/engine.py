@@ -132,7 +132,8 @@ def exceptions_in(result: Mapping[str, Any]) -> list[str]:
         if "raised_exception" in info
         else [value for value in info.values() if isinstance(value, dict)]
     )
-    return [str(one.get("exception_message")) for one in every if one.get("raised_exception")]
+    said = [str(one.get("exception_message")) for one in every if one.get("raised_exception")]
+    return list(dict.fromkeys(said))
 
 
 def _suite(asked: Mapping[int, Expectation]) -> list[Any]:

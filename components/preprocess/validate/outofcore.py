@@ -28,11 +28,14 @@ from great_expectations.validator.metric_configuration import MetricConfiguratio
 from great_expectations.validator.metrics_calculator import MetricsCalculator
 from great_expectations.validator.validation_graph import ValidationGraph
 
-from components.preprocess.validate.frames import Frames
+from components.preprocess.validate.frames import LIMIT, Frames
 from components.preprocess.validate.spill import Spill
 
 MOST_VALUES = 100_000
 """Distinct values that an expectation about the set of them may hold in memory."""
+
+NEEDS_ALL = f"it needs all rows in memory, and the table is above the limit ({LIMIT})"
+CONDITION_NEEDS_ALL = f"its row_condition calls something that may look at other rows; {NEEDS_ALL}"
 
 ROW_BY_ROW = tuple(
     f"{name}."
@@ -126,8 +129,7 @@ class KnownMetrics(PandasExecutionEngine):
     def _told(self, metric: MetricConfiguration) -> Any:
         if metric.id not in self._known and metric.metric_name.endswith((".condition", ".map")):
             return None  # one value for each row; what is made of them is known
-        none = Failure(f"{metric.metric_name} can't be computed for a table that doesn't fit in memory")
-        value = self._known.get(metric.id, none)
+        value = self._known.get(metric.id, Failure(NEEDS_ALL))
         if isinstance(value, Failure):
             raise MetricResolutionError(str(value), (metric,))
         return value
@@ -154,7 +156,7 @@ def measured(
     none = frames.none()
     needed = _needed(asked, KnownMetrics(none, {}, only=True), runtime)
     needed = [metric for metric in needed if set(columns_of(metric)) <= set(none.columns)]
-    known: Known = {metric.id: WHOLE_CONDITION for metric in needed if _looks_around(metric)}
+    known: Known = {metric.id: Failure(CONDITION_NEEDS_ALL) for metric in needed if _looks_around(metric)}
     needed = [metric for metric in needed if metric.id not in known]
     grouped = [metric for metric in needed if metric.metric_name in BY_GROUPS]
     by_row = [metric for metric in needed if _row_by_row(metric) or metric.metric_name in SUMS]
@@ -191,9 +193,6 @@ def _looks_around(metric: MetricConfiguration) -> bool:
     return "(" in str(condition.get("pass_through_filter", ""))
 
 
-WHOLE_CONDITION = Failure("a row_condition that calls something needs a table that fits in memory")
-
-
 def _row_by_row(metric: MetricConfiguration) -> bool:
     per_row = metric.metric_name.endswith((".condition", ".map"))
     return metric.metric_name.startswith(ROW_BY_ROW) and not per_row
@@ -205,11 +204,12 @@ def _over_chunks(frames: Frames, metrics: Metrics, grouped: Metrics, runtime: Ru
     parts: dict[Id, list[Any]] = defaultdict(list)
     failed: Known = {}
     engine = KnownMetrics(frames.none(), failed)
+    graph = _graph(engine, [*metrics, *weighed], runtime)
     for batch, frame in frames.chunks():
         engine.load_batch_data(
             "rows", frame
         )  # one engine for all: each would keep its frame until garbage is collected
-        values = _values(engine, [*metrics, *weighed], runtime, failed)
+        values = _values(graph, runtime, failed)
         for metric_id in {metric.id for metric in (*metrics, *weighed)} & values.keys():
             parts[metric_id].append(values[metric_id])
         for name, metric in {_rows_of(metric): metric for metric in grouped}.items():
@@ -218,9 +218,9 @@ def _over_chunks(frames: Frames, metrics: Metrics, grouped: Metrics, runtime: Ru
     return whole | failed
 
 
-def _values(engine: PandasExecutionEngine, metrics: Metrics, runtime: Runtime, failed: Known) -> Known:
-    """The metrics' values on an engine's frame; what fails is added to what failed before."""
-    values, aborted = _graph(engine, metrics, runtime).resolve(runtime, show_progress_bars=False)
+def _values(graph: ValidationGraph, runtime: Runtime, failed: Known) -> Known:
+    """The metrics' values on the frame of the graph's engine; what fails is added to what failed before."""
+    values, aborted = graph.resolve(runtime, show_progress_bars=False)
     failed |= {one: Failure(why["exception_info"].exception_message) for one, why in aborted.items()}
     return values
 
@@ -335,7 +335,8 @@ class Groups:
         column = {"column": columns_of(self.metric)[0]}
         metric = MetricConfiguration(self.metric.metric_name, column, self.metric.metric_value_kwargs)
         failed: Known = {}
-        values = _values(PandasExecutionEngine(batch_data_dict={"rows": frame}), [metric], {}, failed)
+        engine = PandasExecutionEngine(batch_data_dict={"rows": frame})
+        values = _values(_graph(engine, [metric], {}), {}, failed)
         if failed:
             raise next(iter(failed.values()))
         return values[metric.id]
@@ -374,10 +375,7 @@ def _of_most_common(groups: Groups) -> Any:
 def _few(groups: Groups, question: str) -> pd.DataFrame:
     found = groups.spill.number(f"SELECT count(*) FROM ({question})")
     if found > MOST_VALUES:
-        name = groups.metric.metric_name
-        raise Failure(
-            f"{name} is about {found:,} values; of a table that doesn't fit in memory it can be {MOST_VALUES:,}"
-        )
+        raise Failure(f"it holds {found:,} values in memory, more than {MOST_VALUES:,}; {NEEDS_ALL}")
     return groups.frame(question)
 
 

@@ -68,7 +68,9 @@ def _what(asked: Expectation, result: Arguments) -> str:
         return wrong + _examples(result.get("partial_unexpected_list"))
     measure = re.fullmatch(r"expect_(?:column|table)_(.+)_to_(be_between|equal)", asked.type)
     if measure and asked.kwargs.keys() & {"min_value", "max_value", "value"}:
-        return f"{measure[1].replace('_', ' ')} {value(result.get('observed_value'))}, {_off(asked)}"
+        found = result.get("observed_value")
+        off = "" if found is None else f", {_off(asked)}"
+        return f"{measure[1].replace('_', ' ')} {value(found)}{off}"
     return f"{call(asked)} doesn't hold{_found(result)}"
 
 

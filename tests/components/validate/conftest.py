@@ -62,8 +62,8 @@ class Gate:
     folder: Path
     rows: dict[str, Rows] = field(default_factory=sane_rows)
     quarantined: Rows = field(default_factory=list)
-    measures: dict[str, float | None] = field(default_factory=dict)
-    """What the audit measured; what isn't said is 0."""
+    measures: dict[str, float | None] | None = field(default_factory=dict)
+    """What the audit measured; what isn't said is 0. None for a table of no row."""
     account: dict[str, Any] = field(default_factory=dict)
     """What differs from the account that fits the rows."""
     expectations: tuple[Expectation, ...] = (
@@ -97,9 +97,8 @@ class Gate:
         uris = {split: write_table(self.folder / split, COLUMNS, rows) for split, rows in self.rows.items()}
         uris["quarantine"] = write_table(self.folder / "quarantine", QUARANTINE, self.quarantined)
         uris["account"] = self._write_account()
-        uris["audit"] = write_table(
-            self.folder / "audit", AUDIT, [{**dict.fromkeys(MEASURES, 0.0), **self.measures}]
-        )
+        measured = [] if self.measures is None else [{**dict.fromkeys(MEASURES, 0.0), **self.measures}]
+        uris["audit"] = write_table(self.folder / "audit", AUDIT, measured)
         return uris
 
     def run(self) -> ValidateMetrics:

@@ -169,6 +169,50 @@ def test_too_many_quarantined_rows_close_the_gate_and_say_where_they_are(gate):
     )
 
 
+def test_what_the_audit_measured_closes_the_gate(gate):
+    asked = expect("column_values_to_be_between", column="best_accuracy", min_value=0.9, tables=("audit",))
+    gate.expectations = (*gate.expectations, asked)
+    gate.measures = {"best_accuracy": 0.475}
+    told = gate.run()
+    assert told.reasons == ("audit: best_accuracy: 1 of 1 values below 0.9 (e.g. 0.475)",)
+    assert (told.expectations_asked, told.expectations_evaluated) == (4, 4)
+
+
+def test_a_measure_that_was_not_taken_is_within_any_range_of_values_and_is_no_maximum(gate):
+    kwargs = {"column": "psi_to_previous", "max_value": 0.2, "tables": ("audit",)}
+    values, maximum = (
+        expect(kind, **kwargs) for kind in ("column_values_to_be_between", "column_max_to_be_between")
+    )
+    gate.expectations = (*gate.expectations, values, maximum)
+    gate.measures = {"psi_to_previous": None}
+    assert gate.run().reasons == ("audit: psi_to_previous: max null",)
+
+
+def test_an_audit_of_no_row_is_an_error(gate):
+    gate.measures = None
+    with pytest.raises(ContractError, match=r"the audit's measures are not one row\. Got: 0 rows"):
+        gate.run()
+
+
+def test_a_table_above_the_memory_limit_has_the_same_verdict(gate, monkeypatch):
+    gate.expectations = (
+        expect("column_values_to_be_between", column="weight", min_value=2, mostly=0.9),
+        expect("column_values_to_be_unique", column="household"),
+        expect("column_median_to_be_between", column="weight", min_value=1),
+    )
+    gate.rows["test"][1]["household"] = "house 12"
+    whole = gate.run()
+    told_whole = gate.document["tables"]
+    monkeypatch.setenv("SLUICE_GATE_MEMORY_MB", "0")
+    gate.folder = gate.folder / "again"
+    assert gate.run() == whole
+    assert whole.failures == 4
+    ways = {
+        name: (told_whole[name].pop("way"), one.pop("way")) for name, one in gate.document["tables"].items()
+    }
+    assert ways == dict.fromkeys(("training", "validation", "test"), ("all rows at once", "chunk by chunk"))
+
+
 def bad_line(line):
     reason = "ragged row: 7 fields, 6 expected"
     return {
