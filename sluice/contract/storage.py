@@ -108,7 +108,7 @@ def read_bytes(uri: str) -> bytes:
     """
     with _speaking_of(uri):
         filesystem, path = _open(uri)
-        with filesystem.open_input_stream(path) as stream:
+        with filesystem.open_input_stream(path, compression=None) as stream:
             return bytes(stream.read())
 
 
@@ -117,7 +117,7 @@ def write_bytes(uri: str, content: bytes) -> None:
     with _speaking_of(uri):
         if not is_local(uri):
             filesystem, path = _open(uri)
-            with filesystem.open_output_stream(path) as stream:
+            with filesystem.open_output_stream(path, compression=None) as stream:
                 stream.write(content)
             return
         target = local_path(uri)
@@ -135,7 +135,7 @@ def sha256_of(uri: str) -> str:
     digest = hashlib.sha256()
     with _speaking_of(uri):
         filesystem, path = _open(uri)
-        with filesystem.open_input_stream(path) as stream:
+        with filesystem.open_input_stream(path, compression=None) as stream:
             while block := stream.read(BLOCK):
                 digest.update(block)
     return digest.hexdigest()
@@ -146,12 +146,12 @@ def download(uri: str, target: Path) -> None:
     with _speaking_of(uri):
         target.parent.mkdir(parents=True, exist_ok=True)
         filesystem, path = _open(uri)
-        with filesystem.open_input_stream(path) as stream, target.open("wb") as out:
+        with filesystem.open_input_stream(path, compression=None) as stream, target.open("wb") as out:
             shutil.copyfileobj(stream, out, BLOCK)
 
 
 def download_columns(uri: str, target: Path) -> None:
-    """Copy so much of a file that its columns can be read: of Parquet all but the rows, of any other its beginning."""
+    """Copy so much of a file that its columns can be read: its beginning, or of Parquet its schema and one row of nulls."""
     with _speaking_of(uri):
         target.parent.mkdir(parents=True, exist_ok=True)
         filesystem, path = _open(uri)
@@ -162,7 +162,9 @@ def download_columns(uri: str, target: Path) -> None:
                 return
             from pyarrow import parquet
 
-            parquet.write_table(parquet.read_schema(source).empty_table(), target)
+            schema = parquet.read_schema(source)
+            nulls = [pa.nulls(1, column.type) for column in schema]
+            parquet.write_table(pa.table(nulls, names=schema.names), target)
 
 
 def publish(folder: Path, uri: str, *, last: str) -> bool:
@@ -205,7 +207,7 @@ def _upload(folder: Path, uri: str, last: str) -> bool:
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     for file in sorted(files, key=lambda file: file.relative_to(folder).as_posix() == last):
         filesystem, path = _open(join(uri, file.relative_to(folder).as_posix()))
-        with file.open("rb") as source, filesystem.open_output_stream(path) as out:
+        with file.open("rb") as source, filesystem.open_output_stream(path, compression=None) as out:
             shutil.copyfileobj(source, out, BLOCK)
     return True
 

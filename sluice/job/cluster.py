@@ -193,9 +193,12 @@ def _gather(hosts: Hosts, address: str, processes: _Ray, deadline: float) -> Non
                     "Ray does not start", where=f"host {hosts.here}", got=error, next_step=LOOK
                 ) from None
             time.sleep(1)
+    told: list[str] = []
     try:
         while missing := _missing(hosts, ray.nodes()):  # type: ignore[no-untyped-call]
-            report(f"waiting for {', '.join(missing)}")
+            if missing != told:
+                report(f"waiting for {', '.join(missing)}")
+                told = missing
             if time.monotonic() > deadline:
                 raise StepFailed(
                     "some hosts did not join the cluster",

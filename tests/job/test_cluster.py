@@ -133,40 +133,24 @@ def test_a_processing_job_that_fails_ends_with_1_and_its_reason_and_leaves_no_re
 
 # --- two hosts
 
-LEND = "from sluice.job.cluster import *; lend(Hosts({!r}, {!r}), 90, {})"
 LEAD = """
 import os
 from sluice.job.cluster import *
-with leading(Hosts({!r}, {!r}), {}, {}) as address:
-    assert os.environ[ADDRESS] == address
-    import ray
-    ray.init(address=address, log_to_driver=False)
-    print(*sorted(node["NodeName"] for node in ray.nodes() if node["Alive"]), flush=True)
-    ray.shutdown()
-assert ADDRESS not in os.environ
+try:
+    with leading(Hosts({!r}, {!r}), {}, {}):
+        print("it began without all hosts")
+finally:
+    assert ADDRESS not in os.environ
 """
 
 
 @pytest.mark.long
-def test_two_hosts_are_one_cluster_until_the_first_one_leaves(repository):
-    port = free_port()
-    lend, lead = LEND.format(THERE, TWO.all, port), LEAD.format(HERE, TWO.all, 120, port)
-    with subprocess.Popen([sys.executable, "-c", lend], cwd=repository) as other:
-        done = subprocess.run(
-            [sys.executable, "-c", lead], cwd=repository, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        assert f"{HERE} {THERE}" in done.stdout.splitlines()
-        assert other.wait(60) == 0
-
-
-@pytest.mark.long
 def test_a_host_that_does_not_come_is_named(repository):
-    lead = LEAD.format(HERE, TWO.all, 60, free_port())
+    lead = LEAD.format(HERE, TWO.all, 90, free_port())
     done = subprocess.run(
         [sys.executable, "-c", lead], cwd=repository, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 1
+    assert (done.returncode, "it began" in done.stdout) == (1, False)
     assert (
         "StepFailed: host 127.0.0.1: some hosts did not join the cluster. Got: no 127.0.0.2. "
         "Allowed: all of 127.0.0.1, 127.0.0.2. Read the logs"
