@@ -120,7 +120,7 @@ def _near_duplicates(found: NearDuplicates, measures: Measures) -> Iterator[Find
             severity=LOOK,
             what=f"{percent(across)} of the validation and test rows have the text of a training row, or nearly so, "
             f"though not all of its features{sample}.",
-            advice="Where texts repeat by nature, as a supplier's name does, that is as it should be. "
+            advice="Where texts repeat by nature, as a firm's name does, that is as it should be. "
             "If they are copies of one document, group them.",
         )
 
