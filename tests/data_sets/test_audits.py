@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 import yaml
 
-from .audited import SPLITS, Audited, take
+from benchmarks.data_sets import SPLITS, Audited, take
+
 from .reading import RECIPES
 
 HOSPITAL = "nhs_gstt_spend_2020_21"
@@ -120,8 +121,7 @@ def test_keywords_in_the_text_close_the_data_gate(taken, name):
 
 def test_keywords_alone_give_the_label_away(taken):
     """98.8 % right, as the linear model had it."""
-    written = {"from": KEYWORDS, "pattern": "(?P<punctuation>[,:.])"}
-    found = taken("medical-transcriptions", columns__text=[KEYWORDS], data__derive=[written])
+    found = taken("medical-transcriptions", columns__text=[KEYWORDS], data__require=[KEYWORDS])
     assert found.report["leaks"]["columns"][0]["accuracy"] == pytest.approx(0.988, abs=0.005)
     assert found.measures["strongest_feature"] > 0.95
     assert found.measures["label_in_text"] == FULL

@@ -42,7 +42,7 @@ def parents(read, child, parent):
 def test_every_review_is_read_and_those_without_a_text_are_dropped_by_name(published, reviews):
     assert published.account.rows_kept == REVIEWS
     assert reviews.account.rows_read == REVIEWS
-    assert dict(reviews.account.dropped) == {"not_kept": UNWRITTEN}
+    assert dict(reviews.account.dropped) == {"missing_value": UNWRITTEN}
     assert reviews.nulls("review_text", "sentiment", "age") == {"review_text": 0, "sentiment": 0, "age": 0}
 
 

@@ -1,9 +1,12 @@
-"""A data set taken through preprocess, the audit and the data gate, as a recipe says."""
+"""What the audit and the data gate say of the real data sets: `python -m benchmarks.data_sets`, for the README's section."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +15,50 @@ from components.preprocess.audit.component import audit
 from components.preprocess.component import preprocess
 from components.preprocess.validate.component import validate
 from sluice.contract import Call, Component, Result, Table, run, storage
+from sluice.recipe import parse_recipe, read_recipe
+from sluice.recipe.model import Recipe
 
+ROOT = Path(__file__).parents[1]
+DATA = Path(os.environ.get("SLUICE_DATA") or ROOT.parent / "shared" / "data")
 SPLITS = ("training", "validation", "test")
+
+
+def main() -> None:
+    """Print what is said of each data set that is there."""
+    found = False
+    for recipe, folder in shipped():
+        found = True
+        with tempfile.TemporaryDirectory() as store:
+            print_audited(
+                recipe.name, take(read_recipe(ROOT / "recipes" / f"{recipe.name}.yaml"), folder, Path(store))
+            )
+    if not found:
+        sys.exit(f"no real data: {DATA} holds none of the recipes' files (SLUICE_DATA names another place)")
+
+
+def shipped() -> Iterator[tuple[Recipe, Path]]:
+    """The recipes whose files are there, and the folders that hold them."""
+    for path in sorted((ROOT / "recipes").glob("*.yaml")):
+        recipe = parse_recipe(read_recipe(path), str(path))
+        folders = (folder for folder in sorted(DATA.glob("*")) if (folder / recipe.data.files[0]).is_file())
+        yield from ((recipe, folder) for folder in folders)
+
+
+def print_audited(name: str, said: Audited) -> None:
+    """The account, the measures, the findings and the verdict."""
+    account, judged = said.preprocessed.result.metrics, said.judged.result.metrics
+    rows = ", ".join(f"{said.table(split).rows:,} {split}" for split in SPLITS)
+    dropped = ", ".join(f"{count:,} {rule}" for rule, count in account["dropped"].items() if count) or "none"
+    print(f"{name}: {account['rows_read']:,} rows read; {rows}; dropped: {dropped}")
+    for measure, value in said.measures.items():
+        print(f"  {measure:<30} {'–' if value is None else f'{value:.4g}'}")
+    for finding in said.findings:
+        print(f"  {finding}")
+    verdict = "open" if judged["passed"] else f"shut: {'; '.join(said.refusals)}"
+    print(
+        f"  data gate {verdict}; {judged['expectations_evaluated']} answers, {judged['warnings']} warnings\n",
+        flush=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -81,3 +126,7 @@ def step(component: Callable[..., Any], store: Path, recipe: str, **arguments: A
     """Run a component in this process."""
     call = Call(Component.of(component), storage.to_uri(store), arguments, recipe)
     return Done(call, run(call))
+
+
+if __name__ == "__main__":
+    main()
