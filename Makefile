@@ -35,7 +35,7 @@ side_by_side = --numprocesses auto --dist loadfile
 images = ENGINE="$(ENGINE)" TORCH_INDEX="$(TORCH_INDEX)" && . ci/engine.sh && export TORCH_INDEX && $(py) -m ci.images
 
 .DEFAULT_GOAL := help
-.PHONY: help setup resources run engine build push images run-images wheelhouse infra infra-template plan upsert upload start status logs stop check test test-long test-images bench docs lock clean
+.PHONY: help setup resources run browser engine build push images run-images wheelhouse infra infra-template plan upsert upload start status logs stop check test test-long test-images bench docs lock clean
 
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -96,6 +96,9 @@ logs: setup ## Print the log of STEP of the last EXECUTION in ENV, or of the one
 
 stop: setup ## Stop EXECUTION in ENV; its finished steps are kept
 	@$(py) -m orchestration stop "$(EXECUTION)" $(environment)
+
+browser: ## Install the browser that tests open the reports in, where apt-get may
+	@ci/browser.sh
 
 check: setup ## Format, lint and type checks; changes nothing
 	@$(py) -m ruff format --check .

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ACCOUNT = "account.json"
 """The account report's file; it holds the metrics."""
-READING_RULES = ("unmatched_key", "not_kept")
+READING_RULES = ("unmatched_key", "not_kept", "missing_value")
 """The rules by which reading drops rows."""
 
 

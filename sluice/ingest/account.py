@@ -16,6 +16,7 @@ EXAMPLE_VALUES = 5
 EXAMPLE_ROWS = 20
 UNMATCHED_KEY = "unmatched_key"
 NOT_KEPT = "not_kept"
+MISSING_VALUE = "missing_value"
 
 
 class Examples(list[str]):

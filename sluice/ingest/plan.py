@@ -99,6 +99,7 @@ class Plan:
             yield self.data.merge.key, "data.merge.key"
         yield from ((name, "data.types") for name in self.data.types)
         yield from ((name, "data.keep") for name in self.data.keep)
+        yield from ((name, "data.require") for name in self.data.require)
         if self.columns:
             yield from ((use.column, dotted(use.path)) for use in uses(self.columns))
 

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sluice.ingest.account import (
+    MISSING_VALUE,
     NOT_KEPT,
     UNMATCHED_KEY,
     Account,
@@ -266,6 +267,9 @@ class RawTable:
             column = text[name] if name in text else values[name].cast(pa.string())
             wanted = pc.is_in(column, value_set=pa.array(kept, pa.string()))
             values, text = _dropped(NOT_KEPT, values, text, wanted, account)
+        for name in self._data.require:
+            there = pc.is_valid(text[name] if name in text else values[name])
+            values, text = _dropped(MISSING_VALUE, values, text, there, account)
         return values
 
 

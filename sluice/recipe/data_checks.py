@@ -94,11 +94,13 @@ def _names(data: Data) -> Iterator[tuple[Path, str]]:
         yield ("data", "merge", "list_key"), data.merge.list_key
     yield from ((("data", "types", name), name) for name in data.types)
     yield from ((("data", "keep", name), name) for name in data.keep)
+    yield from ((("data", "require", i), name) for i, name in enumerate(data.require))
 
 
 def data_repeats(data: Data) -> Mistakes:
     """No file and no value is listed twice."""
     yield from repeats(("data", "files"), data.files)
+    yield from repeats(("data", "require"), data.require)
     for name, values in data.keep.items():
         yield from repeats(("data", "keep", name), values)
 

@@ -140,6 +140,8 @@ class Data(Strict):
     """New columns made of other columns' values, one by one."""
     keep: dict[Column, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default={})
     """Only rows whose column has one of these values, as they are written, are kept; the others are dropped by the rule `not_kept`."""
+    require: tuple[Column, ...] = ()
+    """Columns that no row may lack: one in which any of them is blank is dropped by the rule `missing_value`."""
     merge: Merge | None = None
     """A list merged onto the rows by a key."""
     quarantine_limit: Fraction = 0.0

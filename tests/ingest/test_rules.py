@@ -46,6 +46,14 @@ def test_rows_without_one_of_the_wanted_values_are_dropped_by_a_rule(folder):
     assert result.account.rows_quarantined == 1
 
 
+def test_rows_that_lack_what_is_required_are_dropped_by_a_rule(folder):
+    write(folder, "rows.csv", "id,note,year\n1,a,2020\n2, ,2021\n3,c,\n4,d,2020\n")
+    result = read(folder, require=["note", "year"], numeric=("year",))
+    assert column(result, "id") == ["1", "4"]
+    assert result.account.dropped == {"missing_value": 2}
+    assert result.account.balanced
+
+
 FILES = {
     "rows.1.csv": "id,rating,amount\n1,5,7\n2,x\n3,nine,8\n4,1,a\n",
     "rows.2.csv": "amount,id,rating\n1,1,eight\n2,2,nine\nb,3,5\n4,4,seven\n",

@@ -147,6 +147,7 @@ def test_rows_without_a_label_are_dropped_by_rule(place):
     assert made.metrics["dropped"] == {
         "unmatched_key": 0,
         "not_kept": 0,
+        "missing_value": 0,
         "not_sampled": 0,
         "null_label": 2,
         "no_time": 0,
