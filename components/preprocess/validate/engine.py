@@ -76,15 +76,19 @@ class Engine:
         from great_expectations.validator.validation_statistics import calc_validation_statistics
         from great_expectations.validator.validator import Validator
 
-        from components.preprocess.validate.outofcore import KnownMetrics, measured
+        from components.preprocess.validate.outofcore import KnownMetrics, measured, metrics_needed
 
         asked, runtime = suite.expectation_configurations, {"result_format": RESULT_FORMAT}
         if way == WHOLE:
             engine = KnownMetrics(frames.whole(), {})
         else:
             engine = measured(frames, asked, runtime, self._spill)
+        needs = [(one, metrics_needed(one, engine, runtime)) for one in asked]
+        results = [_no_answer(one, need) for one, need in needs if isinstance(need, Exception)]
         judge = Validator(engine, data_context=self._context)
-        results = judge.graph_validate(asked, runtime)
+        results += judge.graph_validate(
+            [one for one, need in needs if not isinstance(need, Exception)], runtime
+        )
         engine.load_batch_data("rows", frames.none())  # lets the rows go now, not when garbage is collected
         figures = calc_validation_statistics(results)._asdict()
         success = figures.pop("success")
@@ -150,6 +154,15 @@ def _suite(asked: Mapping[int, Expectation]) -> list[Any]:
         )
         for position, e in asked.items()
     ]
+
+
+def _no_answer(asked: Any, error: Exception) -> Any:
+    """A result in the form in which great-expectations tells an expectation's error."""
+    from great_expectations.core import ExpectationValidationResult
+    from great_expectations.validator.exception_info import ExceptionInfo
+
+    info = ExceptionInfo(exception_traceback="", exception_message=str(error))
+    return ExpectationValidationResult(success=False, exception_info=info, expectation_config=asked)
 
 
 def _site(folder: Path) -> dict[str, Any]:

@@ -24,7 +24,7 @@ LIMIT_MB = 512
 """What a frame may take, as estimated; the process itself takes 350 MB more."""
 CELL = 45
 """Bytes of a cell without its text, with all copies that judging makes: measured, 0.45 GB for 10 columns of a million rows."""
-CHUNK = 96 << 20
+CHUNK = 64 << 20
 """Bytes of a chunk, as estimated."""
 
 

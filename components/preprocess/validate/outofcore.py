@@ -81,7 +81,7 @@ class KnownMetrics(PandasExecutionEngine):
         super().__init__(batch_data_dict={"rows": frame})
         self._columns = set(frame.columns)
         self._known = known
-        self._only = only
+        self.only = only
 
     def resolve_metrics(
         self,
@@ -120,7 +120,7 @@ class KnownMetrics(PandasExecutionEngine):
         if metric.id in self._known:
             return False
         needs_no_row = metric.metric_name in (*OF_COLUMNS, *OF_METRICS) or not self._has(metric)
-        return needs_no_row or not self._only
+        return needs_no_row or not self.only
 
     def _has(self, metric: MetricConfiguration) -> bool:
         """Whether the metric's columns are there; great-expectations has an error of its own for those that aren't."""
@@ -167,20 +167,26 @@ def measured(
     return KnownMetrics(none, known, only=True)
 
 
+def metrics_needed(
+    asked: ExpectationConfiguration, engine: KnownMetrics, runtime: Runtime
+) -> Metrics | Exception:
+    """Every metric that great-expectations needs for an expectation; or why it can't say, which it finds out by raising."""
+    try:
+        own = asked.to_domain_obj().get_validation_dependencies(engine, runtime)
+        graph = _graph(engine, own.get_metric_configurations(), runtime)
+    except Exception as error:  # noqa: BLE001 of whatever kind, the expectation has no answer
+        # A metric that it needed beforehand and didn't get (the bins of a distribution) is a KeyError here.
+        return Failure(NEEDS_ALL) if engine.only and isinstance(error, KeyError) else error
+    return [metric for edge in graph.edges for metric in (edge.left, edge.right) if metric is not None]
+
+
 def _needed(
-    asked: Sequence[ExpectationConfiguration], engine: PandasExecutionEngine, runtime: Runtime
+    asked: Sequence[ExpectationConfiguration], engine: KnownMetrics, runtime: Runtime
 ) -> list[MetricConfiguration]:
     """Every metric that great-expectations will ask for, each once."""
-    metrics: dict[Id, MetricConfiguration] = {}
-    for configuration in asked:
-        try:
-            own = configuration.to_domain_obj().get_validation_dependencies(engine, runtime)
-            graph = _graph(engine, own.get_metric_configurations(), runtime)
-        except Exception:  # noqa: BLE001 great-expectations meets it again when it judges, and tells it
-            continue
-        for edge in graph.edges:
-            metrics |= {metric.id: metric for metric in (edge.left, edge.right) if metric is not None}
-    return list(metrics.values())
+    needs = [metrics_needed(one, engine, runtime) for one in asked]
+    every = chain.from_iterable(need for need in needs if not isinstance(need, Exception))
+    return list({metric.id: metric for metric in every}.values())
 
 
 def _graph(engine: PandasExecutionEngine, metrics: Metrics, runtime: Runtime) -> ValidationGraph:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-MEMORY = "192MiB"
+MEMORY = "160MiB"
 THREADS = 2
 """More threads group faster and need as much more memory each."""
 
