@@ -88,3 +88,12 @@ def test_forty_percent_of_the_lines_belong_to_a_transaction_that_has_several(led
     lines = Counter(ledger.column("transaction"))
     several = sum(count for count in lines.values() if count > 1)
     assert several / LINES == pytest.approx(0.40, abs=0.01)
+
+
+def test_143_areas_have_two_names_and_never_two_in_one_month(published, ledger):
+    """The trust renames areas; whoever looks only at a year sees values below two parents."""
+    months = [row["source_file"] for row in published]
+    areas = list(zip(ledger.column("area_id"), ledger.column("area_name"), strict=True))
+    assert at_least(Counter(area for area, _ in set(areas)), 2) == 143
+    named = Counter((area, month) for (area, _), month in set(zip(areas, months, strict=True)))
+    assert set(named.values()) == {1}
