@@ -91,6 +91,33 @@ def test_the_report_names_what_was_measured_by_digest(good, accepted):
     assert digests == {name: getattr(good, name).digest for name in ("model", "training", "test", "audit")}
 
 
+def test_the_score_stands_beside_the_best_that_any_model_can_reach(accepted):
+    metrics, folder = accepted
+    assert metrics.best_accuracy == 0.9
+    assert read_evaluation(folder)["best_accuracy"] == {"tables": 0.9, "test": 1.0}
+    said = "can reach on these tables is <b>0.9000</b> (on the test rows taken alone 1.0000): some rows with equal features"
+    assert said in (folder / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (None, "the report holds no audit"),
+        (
+            '{"best_accuracy": {"tables": 1.5, "test": null}}',
+            r"the audit is malformed\. Got: best_accuracy\.tables: ",
+        ),
+    ],
+)
+def test_a_report_that_is_no_audit_is_refused(good, tmp_path, said, message):
+    report: Output[Report] = Output(Report, tmp_path / "other")
+    (report.folder / ("audit.json" if said else "other.json")).write_text(said or "{}")
+    report.finish(PRODUCER, [])
+    other = Report.open((tmp_path / "other" / "manifest.json").as_uri())
+    with pytest.raises(ContractError, match=message):
+        evaluated(replace(good, audit=other), tmp_path / "report")
+
+
 def test_every_rows_prediction_is_kept(accepted):
     rows = pq.read_table(accepted[1] / "predictions.parquet")
     assert rows["row_id"].to_pylist() == list(range(100, 130))
