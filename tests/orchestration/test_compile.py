@@ -58,7 +58,7 @@ def test_compiling_needs_no_network_no_credentials_and_no_region(tmp_path, image
     assert [step["Name"] for step in definition["Steps"]] == ["preprocess", "audit", "validate", "data-gate"]
     assert re.search(r"definition.json: [\d,]+ characters; 28 objects beside it", done.stdout)
     payloads = sorted(path.name for path in (made / "objects").rglob("*") if path.is_file())
-    assert payloads.count("payload.pkl") == 10
+    assert payloads.count("payload.pkl") == 12
     assert "job_driver.sh" in payloads
 
 
