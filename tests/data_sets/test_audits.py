@@ -100,11 +100,33 @@ def test_payments_repeat_across_splits_and_a_few_contradict_each_other(taken):
     assert measures["duplicates_across_splits"] == pytest.approx(0.43, abs=0.01)
     assert measures["best_accuracy"] == pytest.approx(0.997, abs=0.001)
     assert measures["cut_off_rows"] == NULL
+    assert measures["hierarchy_violations"] == 143
 
 
 def test_twenty_descriptions_are_removed_as_too_rare(taken):
     classes = taken("hospital-ledger").report["classes"]
     assert (len(classes["counts"]), len(classes["removed"]), sum(classes["removed"].values())) == (62, 20, 65)
+
+
+@pytest.mark.parametrize(
+    ("name", "measured"),
+    [
+        (
+            "medical-transcriptions",
+            {"strongest_feature": 0.10, "label_in_text": 0.084, "cut_off_rows": 0.886},
+        ),
+        (
+            "medical-transcriptions-15",
+            {"strongest_feature": 0.49, "label_in_text": 0.031, "cut_off_rows": 0.853},
+        ),
+        ("clothing-reviews", {"strongest_feature": 0.001, "label_in_text": 0.002, "label_conflict_rows": 0}),
+        ("hospital-ledger", {"strongest_feature": 0.68, "near_duplicates_across_splits": 0.97}),
+    ],
+)
+def test_the_measures_are_those_in_the_readme(taken, name, measured):
+    found = taken(name).measures
+    assert {measure: found[measure] for measure in measured} == pytest.approx(measured, abs=0.005)
+    assert found["psi_between_splits"] < 0.035
 
 
 # --- recipes with a mistake
@@ -130,7 +152,7 @@ def test_keywords_alone_give_the_label_away(taken):
 
 def test_without_a_group_texts_are_in_two_splits_and_the_gate_is_shut(taken):
     found = taken("medical-transcriptions", columns__group=None)
-    assert found.measures["duplicates_across_splits"] > 0.7
+    assert found.measures["duplicates_across_splits"] == pytest.approx(0.885, abs=0.005)
     assert [reason.split(": ")[1] for reason in found.refusals] == ["duplicates_across_splits"]
 
 
