@@ -114,7 +114,7 @@ test-long: setup ## The long tests: whole runs, on real data where it is there
 test-images: setup ## The tests that need a Docker engine and the built images
 	@ENGINE="$(ENGINE)" && . ci/engine.sh && $(py) -m pytest -m images
 
-bench: setup ## Reuse time and overhead per step, beside kfp.local, in one run
+bench: setup ## Measure: steps, reuse, text, CSV to tables, data gate and audit, beside their peers (a quarter of an hour)
 	@PYTHON="$(PYTHON)" ci/setup.sh .venv-kfp benchmarks/requirements-kfp.lock
 	@$(py) -m benchmarks
 

@@ -1,4 +1,4 @@
-"""`make bench`: what running a step costs, beside kfp.local; what an unchanged run costs; how fast preprocessing is."""
+"""`make bench`: what running a step costs, beside kfp.local; what an unchanged run costs; preprocessing, audit and gate."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import preprocess
+from benchmarks import audit, end_to_end, gate, preprocess
 from orchestration.graph import Graph
 from orchestration.runners.local import Processes, command_line
 from orchestration.runners.walk import Runner
@@ -30,7 +30,9 @@ def main() -> None:
     sys.path.append(str(NOOP))
     print_step_cost()
     print_reuse_time()
-    preprocess.main()
+    for section in (preprocess, end_to_end, gate, audit):
+        print(flush=True)
+        section.main()
 
 
 def print_step_cost() -> None:
