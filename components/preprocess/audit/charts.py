@@ -14,7 +14,7 @@ SHARES = ("training", "validation", "test")
 
 STYLE = """
 svg { display: block; width: 100%; height: auto; } svg text { fill: var(--soft); font: 12px system-ui, sans-serif; }
-svg .bar { fill: var(--model); } svg .beyond { fill: var(--no); } svg .axis { stroke: var(--line); }
+svg .within { fill: var(--model); } svg .beyond { fill: var(--no); } svg .axis { stroke: var(--line); }
 svg .training { fill: var(--model); } svg .validation { fill: var(--soft); } svg .test { fill: var(--yes); }
 svg .limit { stroke: var(--no); stroke-dasharray: 4 3; } svg .name { fill: var(--ink); }
 """
@@ -29,7 +29,7 @@ def lengths_chart(lengths: Lengths) -> Html:
     parts = []
     for i, (start, count) in enumerate(zip(starts, counts, strict=True)):
         high = (HEIGHT - FOOT) * count / tall
-        kind = "beyond" if start > lengths.maximum else "bar"
+        kind = "beyond" if start > lengths.maximum else "within"
         title = f"from {start:,} tokens: {count:,} texts"
         parts.append(
             f'<rect class="{kind}" x="{i * wide + 1:.1f}" y="{HEIGHT - FOOT - high:.1f}" width="{wide - 2:.1f}" '
@@ -78,7 +78,7 @@ def drift_chart(drifts: Sequence[Drift]) -> Html:
     for i, one in enumerate(drifts):
         top, long = i * 24, (WIDTH - 330) * one.psi / largest
         mark = 260 + (WIDTH - 330) * min(one.psi_by_chance / largest, 1)
-        kind = "beyond" if one.psi >= 0.25 else "bar"
+        kind = "beyond" if one.psi >= 0.25 else "within"
         said = escape(f"{_cut(one.column)}, {one.table}")
         parts.append(f'<text class="name" x="0" y="{top + 16}">{said}</text>')
         parts.append(f'<rect class="{kind}" x="260" y="{top + 4}" width="{long:.1f}" height="14"/>')
