@@ -165,6 +165,15 @@ def test_expired_credentials_end_the_watching_and_not_the_execution(account):
     assert account.sagemaker.requests("StopPipelineExecution") == []
 
 
+@pytest.fixture
+def _heeds_ctrl_c():
+    """A process that was started in the background ignores SIGINT, and so would these tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_heeds_ctrl_c")
 def test_ctrl_c_leaves_the_execution_running_and_says_how_to_stop_it(account):
     going(account, ("Executing", [step("preprocess", "Executing")]))
 
