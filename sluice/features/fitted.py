@@ -245,9 +245,10 @@ class FittedFeatures:
         columns = self.learned.columns
         carried = [name for name in (columns.id, columns.group) if name and name in rows.schema.names]
         values = {name: rows.column(name).cast(pa.string()) for name in carried}
-        for name in (names.ROW_ID, columns.time):
-            if name and name in rows.schema.names:
-                values[name] = rows.column(name)
+        if columns.time and columns.time in rows.schema.names:
+            values[columns.time] = rows.column(columns.time).cast(pa.timestamp("ms"))  # Parquet knows no seconds
+        if names.ROW_ID in rows.schema.names:
+            values[names.ROW_ID] = rows.column(names.ROW_ID)
         return values
 
 

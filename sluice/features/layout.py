@@ -28,7 +28,7 @@ def table_columns(columns: Columns) -> tuple[TableColumn, ...]:
 def _carried(columns: Columns) -> list[TableColumn]:
     identity = [TableColumn(name=columns.id, type="string")] if columns.id else []
     group = [TableColumn(name=columns.group, type="string", role=Role.GROUP)] if columns.group else []
-    time = [TableColumn(name=columns.time, type="timestamp[s]", role=Role.TIME)] if columns.time else []
+    time = [TableColumn(name=columns.time, type="timestamp[ms]", role=Role.TIME)] if columns.time else []
     return identity + group + time
 
 

@@ -250,14 +250,18 @@ def test_an_image_runs_as_anyone_on_a_read_only_file_system_without_a_network(co
     made = container("preprocess", *common, "--raw", bench / "data", options=confined)
     assert made.status == 0, made.err
     outputs = json.loads(made.out)["outputs"]
-    names = ("training", "validation", "test", "quarantine", "account")
-    judged = container(
-        "preprocess",
-        *common,
-        *(f"--{name}={outputs[name]}" for name in names),
-        options=(*confined, "--env", "SLUICE_COMPONENT=preprocess.validate"),
-    )
-    assert judged.status == 0, judged.err
+    tables = ("training", "validation", "test", "account")
+
+    def then(component, **given):
+        words = [f"--{name}={uri}" for name, uri in given.items()]
+        options = (*confined, "--env", f"SLUICE_COMPONENT={component}")
+        done = container("preprocess", *common, *words, options=options)
+        assert done.status == 0, done.err
+        return json.loads(done.out)["outputs"]
+
+    given = {name: outputs[name] for name in tables}
+    audited = then("preprocess.audit", **given, features=outputs["features"])
+    then("preprocess.validate", **given, quarantine=outputs["quarantine"], audit=audited["measures"])
     owners = {path.stat().st_uid for path in store.rglob("*")}
     assert owners == {int(user.partition(":")[0])}
 

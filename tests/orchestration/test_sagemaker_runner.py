@@ -68,8 +68,8 @@ def test_the_steps_are_shown_as_they_go(account):
     going(
         account,
         ("Executing", [step("preprocess", "Executing")]),
-        ("Executing", [step("preprocess", "Succeeded"), step("validate", "Starting")]),
-        ("Succeeded", [step("preprocess", "Succeeded"), step("validate", "Succeeded")]),
+        ("Executing", [step("preprocess", "Succeeded"), step("audit", "Starting")]),
+        ("Succeeded", [step("preprocess", "Succeeded"), step("audit", "Succeeded")]),
     )
     status, out = watched(account)
     assert status == 0
@@ -77,8 +77,8 @@ def test_the_steps_are_shown_as_they_go(account):
     assert lines[:4] == [
         "▶ preprocess executing",
         "✔ preprocess done in 1 min 30 s",
-        "▶ validate starting",
-        "✔ validate done in 1 min 30 s",
+        "▶ audit starting",
+        "✔ audit done in 1 min 30 s",
     ]
     assert re.fullmatch(r"execution abc123def456: Succeeded after .*", lines[-1])
 

@@ -1,5 +1,7 @@
 """Raw files become three tables, features, a quarantine table and an account that misses no row."""
 
+from datetime import datetime
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -85,6 +87,20 @@ def test_files_together_are_one_table_with_one_count_of_rows(place):
     place.put(csv_text(parcels(60)[25:]), "b.csv")
     made = place.run(recipe(data={"files": ["a.csv", "b.csv"]}))
     assert {row["row_id"]: row["parcel"] for row in made.rows()} == {n: f"p-{n}" for n in range(60)}
+
+
+def test_times_and_folds_come_with_the_rows_and_can_be_read_back(place):
+    """Parquet has no seconds: what the manifest says has to be what a reader finds."""
+    place.put([parcel(n, sender=f"2021-{1 + n // 20:02}-{1 + n % 20:02}") for n in range(60)])
+    sent = {"types": {"sender": {"type": "date", "format": "%Y-%m-%d"}}}
+    split = {"by_time": {"validation_from": "2021-02-11", "test_from": "2021-03-01"}, "folds": 3}
+    made = place.run(recipe(data=sent, columns={"time": "sender"}, split=split))
+    assert made.table("test").named(Role.TIME) == ["sender"]
+    assert made.table("test").named(Role.FOLD) == ["fold"]
+    assert [len(made.rows(name)) for name in SPLITS] == [30, 10, 20]
+    assert min(row["sender"] for row in made.rows("test")) == datetime(2021, 3, 1)
+    assert {row["fold"] for row in made.rows("training", "validation")} == {0, 1, 2}
+    assert {row["fold"] for row in made.rows("test")} == {None}
 
 
 def test_a_sample_has_exactly_as_many_rows_as_were_asked_for(place):
