@@ -121,7 +121,7 @@ def write_bytes(uri: str, content: bytes) -> None:
                 stream.write(content)
             return
         target = local_path(uri)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(target.parent, uri)
         partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
         try:
             partial.write_bytes(content)
@@ -188,8 +188,16 @@ def publish(folder: Path, uri: str, *, last: str) -> bool:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _make_folder(folder: Path, uri: str) -> None:
+    """Make a folder; where none can be made (`/proc`), that is no missing file, which callers have an answer to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:
+        raise storage_error(error, uri) from error
+
+
 def _rename(folder: Path, target: Path, last: str) -> bool:
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.parent, target.as_uri())
     if target.exists() and not (target / last).exists():
         shutil.rmtree(target)  # somebody removed its last file: it is not a result any more
     try:

@@ -94,6 +94,11 @@ def test_a_file_in_a_folders_place_is_nothing_to_search_the_network_for(tmp_path
     assert "AWS" not in str(error.value)
 
 
+def test_a_place_where_no_folder_can_be_made_is_no_missing_file():
+    with pytest.raises(StorageError, match=r"/proc/x/file: the store can't be .*Got: .* Check the path"):
+        storage.write_bytes("file:///proc/x/file", b"")
+
+
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
 def test_a_folder_without_permission_is_named(tmp_path):
     tmp_path.chmod(0o500)

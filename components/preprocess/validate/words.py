@@ -16,6 +16,9 @@ LONG = 160
 COLUMN = ("column", "column_A", "column_B")
 """The arguments that name a column."""
 
+AUDIT = "audit"
+"""The table of one row, whose values are spoken of as measures."""
+
 Arguments = Mapping[str, Any]
 
 
@@ -52,12 +55,14 @@ def observed(result: Arguments) -> str:
 
 def failure(table: str, asked: Expectation, result: Arguments) -> str:
     """Why an expectation doesn't hold: `training: weight: 31 of 16,000 values outside 0..1,000,000 (e.g. -5)`."""
-    return f"{subject(table, asked)}: {_what(asked, result)}{_condition(asked)}"
+    return f"{subject(table, asked)}: {_what(table, asked, result)}{_condition(asked)}"
 
 
-def _what(asked: Expectation, result: Arguments) -> str:
+def _what(table: str, asked: Expectation, result: Arguments) -> str:
     if asked.type == "expect_column_to_exist" and "column_index" not in asked.kwargs:
         return "there is no such column"
+    if table == AUDIT and len(values := result.get("partial_unexpected_list") or []) == 1:
+        return "not measured" if values[0] is None else f"{value(values[0])}, {_wrong(asked)}"
     if "element_count" in result:
         wrong = f"{number(result['unexpected_count'])} of {number(_judged(result))} values {_wrong(asked)}"
         return wrong + _examples(result.get("partial_unexpected_list")) + _mostly(asked)

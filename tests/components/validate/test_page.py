@@ -34,7 +34,7 @@ def test_the_page_shows_verdict_reasons_and_audit_without_a_network(gate):
         assert reason in page.text
     assert told.reasons == (
         "training: weight: 1 of 8 values below 0 (e.g. -5)",
-        "audit: label_conflict_rows: 1 of 1 values above 0.1 (e.g. 0.125)",
+        "audit: label_conflict_rows: 0.125, above 0.1",
     )
     assert "audit: best_accuracy: max 0.475, below 0.5" in page.text
     assert "psi to previous" in page.text
