@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
-from sluice.contract import Features, Metrics, Output, Report, Role, Table, TableColumn, roles, storage
+from sluice.contract import Features, Metrics, Output, Report, Role, Table, TableColumn, roles
 from sluice.contract import report as tell
 from sluice.recipe import AuditSettings
 from sluice.recipe.measures import MEASURES
@@ -58,6 +58,7 @@ def audit(
         previous: an earlier run's training table to compare with, by its manifest.
     """
     # late: --help needs none of it
+    from components.preprocess.audit.earlier import open_earlier
     from components.preprocess.audit.page import write_page
     from components.preprocess.audit.record import FILE
     from components.preprocess.audit.rows import Rows as Opened
@@ -66,7 +67,7 @@ def audit(
     fitted = FittedFeatures.load(features.folder)
     tables: dict[str, Table] = {"training": training, "validation": validation, "test": test}
     if previous:
-        tables["previous"] = Table.open(storage.to_uri(previous))
+        tables["previous"] = open_earlier(previous, training, settings.columns)
     # DuckDB's files stand beside the outputs: what a killed process leaves of them is cleared away with those.
     with Opened.open(tables, settings.columns, fitted.labels, report.folder.parent) as rows:
         found = _measure(rows, tables, settings, fitted, account)
@@ -86,6 +87,7 @@ def _measure(
 ) -> Audit:
     """Everything, one question after the other: each has the memory to itself."""
     from components.preprocess.audit import alike, columns, drift, duplicates, hierarchies, leaks, lengths
+    from components.preprocess.audit.earlier import compared, not_compared
     from components.preprocess.audit.findings import findings_of, measures_of
     from components.preprocess.audit.record import Audit, Drift
 
@@ -100,12 +102,13 @@ def _measure(
     tell("columns and hierarchies", 0.6)
     described, levels = columns.find_columns(rows), hierarchies.find_levels(rows)
     tell("drift", 0.7)
-    here = {column.name for column in tables["training"].columns}
-    drifting = drift.find_drift(rows, "training", ("validation", "test"), here)
+    asked = set(compared(settings.columns))
+    drifting = drift.find_drift(rows, "training", ("validation", "test"), asked)
     earlier: tuple[Drift, ...] = ()
+    left: dict[str, str | None] = {}
     if "previous" in tables:
-        shared = here & {column.name for column in tables["previous"].columns}
-        earlier = drift.find_drift(rows, "previous", ("training",), shared)
+        left = not_compared(tables["previous"], tables["training"], settings.columns)
+        earlier = drift.find_drift(rows, "previous", ("training",), asked - set(left))
     tell("lengths in tokens", 0.8)
     audit = Audit(
         rows=rows.counts,
@@ -120,6 +123,7 @@ def _measure(
         drift=drifting,
         previous=tables["previous"].uri if "previous" in tables else None,
         drift_from_previous=earlier,
+        not_in_previous=left,
         classes=columns.find_classes(rows, account),
         columns=described,
         lengths=lengths.find_lengths(rows, settings.model),

@@ -75,6 +75,7 @@ def findings_of(audit: Audit, measures: Measures) -> tuple[Finding, ...]:
         *_hierarchies(audit),
         *_drift(audit.drift),
         *_earlier(audit.drift_from_previous),
+        *_not_compared(audit.not_in_previous),
         *_lengths(audit, measures),
         *_removed(audit),
     ]
@@ -214,6 +215,19 @@ def _earlier(found: tuple[Drift, ...]) -> Iterator[Finding]:
             severity=SERIOUS if one.psi >= SHIFTED else LOOK,
             what=f"{one.column} is spread differently than in the earlier run's training rows: {_distances(one)}.",
             advice="Find out whether the world has changed or the files have, before a model learns it.",
+        )
+
+
+def _not_compared(found: Mapping[str, str | None]) -> Iterator[Finding]:
+    for name, kind in found.items():
+        where = (
+            "not in the previous table" if kind is None else f"of another type in the previous table, {kind}"
+        )
+        yield Finding(
+            severity=LOOK,
+            what=f"Column {name} is {where}: how far it has drifted since isn't measured.",
+            advice="If the recipe has gained it or renamed it, that is as it should be. "
+            "If not, --previous names another recipe's table.",
         )
 
 

@@ -247,6 +247,8 @@ class Audit(Strict):
     """The earlier training table, if one was given."""
     drift_from_previous: tuple[Drift, ...]
     """Between it and this training table."""
+    not_in_previous: dict[str, str | None]
+    """Columns that it doesn't have, or has with another type, which is named: their drift from it isn't measured."""
     classes: Classes
     columns: tuple[Column, ...]
     lengths: Lengths

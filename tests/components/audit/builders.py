@@ -51,8 +51,8 @@ class Audited:
     training: Sequence[Row] = ()
     validation: Sequence[Row] = ()
     test: Sequence[Row] = ()
-    previous: Sequence[Row] | str | None = None
-    """An earlier run's training rows, or where its table is said to stand."""
+    previous: Sequence[Row] | Audited | str | None = None
+    """An earlier run's training rows, an earlier audit, or where its table is said to stand."""
     columns: Columns = COLUMNS
     text: Text = field(default_factory=Text)
     maximum_tokens: int = 16
@@ -66,7 +66,9 @@ class Audited:
         account = Output(Report, self.folder / "account")
         (account.folder / "account.json").write_text(json.dumps({"removed_classes": dict(self.removed)}))
         previous = self.previous
-        if previous is not None and not isinstance(previous, str):
+        if isinstance(previous, Audited):
+            previous = str(previous.folder / "training" / "manifest.json")
+        elif previous is not None and not isinstance(previous, str):
             previous = self._table("previous", fitted, previous, 0).uri
         places = [0, len(self.training), len(self.training) + len(self.validation)]
         tables = {

@@ -8,7 +8,7 @@ from sluice import page
 
 
 def drift(psi):
-    fields = {name: None for name in Drift.model_fields}
+    fields = dict.fromkeys(Drift.model_fields)
     return Drift.model_construct(
         **fields | {"column": "weight", "table": "test", "psi": psi, "psi_by_chance": 0.01}
     )

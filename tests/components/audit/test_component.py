@@ -10,7 +10,7 @@ import pytest
 
 from components.preprocess.audit.record import Audit
 from components.preprocess.audit.rows import Rows
-from sluice.contract import ArtifactMissing, ContractError, ResourceMissing
+from sluice.contract import ContractError, InputError, ResourceMissing
 from sluice.recipe import AuditSettings, Columns
 from sluice.recipe.measures import MEASURES
 from tests.browser import asks_outside, open_page
@@ -93,11 +93,75 @@ def test_a_tokenizer_that_is_not_there_is_told_as_training_would_tell_it(audited
 
 def test_an_earlier_table_that_is_not_there_or_is_no_table_is_told(audited):
     made = audited(training=TRAINING, previous="/nowhere/manifest.json")
-    with pytest.raises(ArtifactMissing, match="/nowhere/manifest.json"):
+    with pytest.raises(InputError) as refused:
         made.run()
-    no_table = audited(training=TRAINING, previous=str(made.folder / "features" / "manifest.json"))
-    with pytest.raises(ContractError, match=r"wrong kind of artifact\. Got: features\. Allowed: table"):
+    assert str(refused.value) == (
+        "previous (--previous): it names no table that can be opened: no artifact here: there is no manifest. "
+        "Got: /nowhere/manifest.json. Allowed: the manifest of a training table. "
+        "Name the manifest of the training table of an earlier run of this recipe: …/training/manifest.json."
+    )
+    report = str(made.folder / "account" / "manifest.json")
+    no_table = audited(training=TRAINING, previous=report)
+    with pytest.raises(
+        InputError, match=r"--previous\): .* wrong kind of artifact\. Got: .*: report\. Allowed"
+    ):
         no_table.run()
+    with pytest.raises(
+        InputError, match=r"--previous\): .* Got: .*is a directory\. Allowed: the manifest of"
+    ):
+        audited(training=TRAINING, previous=str(made.folder)).run()
+
+
+FOREIGN = Columns(text=("note",), categorical=("shape",), numeric=("price",), label="kind")
+
+
+def foreign(**more):
+    """A row of another recipe, whose label is called as the parcels' is."""
+    return {"note": "n", "shape": "round", "price": 1.0, "kind": "bag", **more}
+
+
+def test_another_recipes_training_table_is_refused(audited):
+    other = audited(training=[foreign()], columns=FOREIGN)
+    other.run()
+    with pytest.raises(InputError) as refused:
+        audited(training=TRAINING, previous=other).run()
+    place = other.folder / "training" / "manifest.json"
+    assert str(refused.value) == (
+        "previous (--previous): the table that it names has no feature column in common with this run's training table. "
+        f"Got: {place} with the columns row_id, combined_text, shape, price, kind. "
+        "Allowed: a training table with at least one of colour, country, town, weight. "
+        "Name the manifest of the training table of an earlier run of this recipe: …/training/manifest.json."
+    )
+
+
+def test_a_recipe_of_a_text_alone_is_compared_by_its_label(audited):
+    words, other = (Columns(text=("note",), label=label) for label in ("kind", "sort"))
+    first = audited(training=[row("a", "bag")], columns=words)
+    first.run()
+    found = audited(training=[row("b", "box")], columns=words, previous=first).found
+    assert [one.column for one in found.drift_from_previous] == ["kind"]
+    with pytest.raises(InputError, match=r"at least one of sort\."):
+        audited(training=[{"note": "n", "sort": "bag"}], columns=other, previous=first).run()
+
+
+def test_what_the_earlier_table_has_not_or_otherwise_is_said_and_the_rest_compared(audited):
+    was = Columns(text=("note",), categorical=("colour", "weight"), label="sort")
+    first = audited(
+        training=[{"note": "n", "colour": "red", "weight": "heavy", "sort": "bag"}] * 9, columns=was
+    )
+    first.run()
+    now = Columns(text=("note",), categorical=("colour",), numeric=("weight",), label="kind")
+    found = audited(training=TRAINING, columns=now, previous=first).found
+    assert [one.column for one in found.drift_from_previous] == ["colour"]
+    assert found.not_in_previous == {"weight": "string", "kind": None}
+    said = [(one.severity, one.what) for one in found.findings if "previous table" in one.what]
+    assert said == [
+        (
+            "look",
+            "Column weight is of another type in the previous table, string: how far it has drifted since isn't measured.",
+        ),
+        ("look", "Column kind is not in the previous table: how far it has drifted since isn't measured."),
+    ]
 
 
 def test_an_account_that_is_malformed_is_refused(audited):
