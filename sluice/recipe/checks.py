@@ -50,6 +50,12 @@ WHY_NOT = {
 COLUMN_ARGUMENTS = ("column", "column_A", "column_B", "column_list", "column_set")
 """The arguments by which great-expectations' expectations name columns."""
 
+NUMBERS_ONLY = {
+    f"expect_column_{what}_to_be_between"
+    for what in ("values", "min", "max", "mean", "median", "sum", "stdev")
+}
+"""The expectations whose bounds are numbers or times, with which words can't be compared."""
+
 Mistakes = Iterator[Mistake]
 Expectations = dict[int, Expectation]
 
@@ -242,9 +248,25 @@ def _expected_columns(columns: Columns, split: Splitting, expectations: Expectat
             continue  # _audit_alone tells it; whose columns are meant isn't known
         allowed = list(MEASURES) if of_audit else there
         for path, name in _named(("expectations", i, "kwargs"), expectation.kwargs):
-            if name not in allowed:
+            if name in allowed:
+                continue
+            if name in columns.text and not of_audit:
+                what = "a text column, and those are in the preprocessed table only joined, as combined_text"
+                yield Mistake(path, f"got {name!r}, {what}", listed(allowed), names.COMBINED_TEXT)
+            else:
                 what = "not a measure of the audit" if of_audit else "not a column of the preprocessed table"
                 yield _no_such_column(path, name, what, allowed)
+
+
+def _bounds_of_words(columns: Columns, expectations: Expectations) -> Mistakes:
+    """A bound for a column of words: great-expectations takes it, and can't evaluate it."""
+    words = {names.COMBINED_TEXT}
+    words |= {use.column for use in uses(columns) if use.role not in ("text", "time", "numeric")}
+    for i, expectation in expectations.items():
+        column = expectation.kwargs.get("column")
+        if expectation.type in NUMBERS_ONLY and "audit" not in expectation.tables and column in words:
+            what = f"{expectation.type} compares numbers, and {column!r} is words"
+            yield Mistake(("expectations", i, "kwargs", "column"), what, "a column of numbers")
 
 
 def _named(path: Path, kwargs: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
@@ -296,6 +318,7 @@ CHECKS: tuple[tuple[Callable[..., Mistakes], tuple[str, ...]], ...] = (
     (_expectation_repeats, ("expectations",)),
     (_audit_alone, ("expectations",)),
     (_expected_columns, ("columns", "split", "expectations")),
+    (_bounds_of_words, ("columns", "expectations")),
     (_embeddings, ("columns", "model")),
     (_gate_can_refuse, ("gates",)),
 )

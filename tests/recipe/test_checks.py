@@ -123,6 +123,14 @@ def changed(old: str, new: str) -> str:
             "kind_encoded, sent_month_encoded, weight_scaled, weight_missing, country_encoded, street_encoded; did you mean 'weight_scaled'?",
         ),
         (
+            "{column: kind}",
+            "{column: note}",
+            "line 43: expectations[0].kwargs.column: got 'note', a text column, and those are in the preprocessed "
+            "table only joined, as combined_text; allowed: parcel, kind, sender, sent_month, weight, country, street, "
+            "row_id, combined_text, kind_encoded, sent_month_encoded, weight_scaled, weight_missing, "
+            "country_encoded, street_encoded; did you mean 'combined_text'?",
+        ),
+        (
             "[train]",
             "[train, audit]",
             "line 44: expectations[0].tables: audit is a table of its own, with other columns than the splits; "
@@ -274,6 +282,21 @@ def test_parting_by_time_needs_days_in_order_a_time_and_no_group(columns, days, 
     text = text.replace("split:\n", f"split:\n  by_time: {{validation_from: {days}}}\n")
     found = [line.partition(": ")[2] for line in mistakes_in(text)]
     assert [line for line in found if line.startswith("split.")] == told
+
+
+@pytest.mark.parametrize("column", ["kind", "street", "sender", "parcel", "combined_text"])
+def test_numbers_are_not_expected_of_a_column_of_words(column):
+    asked = f"{{type: expect_column_mean_to_be_between, kwargs: {{column: {column}, min_value: 0}}}}"
+    text = changed("expectations:\n", f"expectations:\n  - {asked}\n")
+    line = 1 + text.splitlines().index(f"  - {asked}")
+    assert mistakes_in(text) == [
+        f"line {line}: expectations[0].kwargs.column: expect_column_mean_to_be_between compares numbers, and "
+        f"{column!r} is words; allowed: a column of numbers"
+    ]
+    for number in ("weight", "weight_scaled", "street_encoded", "row_id"):
+        parse_recipe(
+            text.replace(f"column: {column}, min_value", f"column: {number}, min_value"), "parcels.yaml"
+        )
 
 
 def test_an_expectation_names_the_fold_only_where_there_are_folds():

@@ -6,6 +6,7 @@ great-expectations drops an expectation with an unknown name silently, and a sui
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, get_args
 
@@ -53,9 +54,14 @@ def _mistakes(expectation: Expectation, path: Path) -> Iterator[Mistake]:
     implementation = registry.get_expectation_impl(expectation.type)
     unknown = [*_unknown_arguments(expectation, path, _arguments(implementation))]
     yield from unknown
-    if not unknown:
-        yield from _refused_values(expectation, path, implementation)
-        yield from _never_fails(expectation, path, _arguments(implementation))
+    if unknown:
+        return
+    refused = [*_refused_values(expectation, path, implementation)]
+    yield from refused
+    yield from _never_fails(expectation, path, _arguments(implementation))
+    if not refused:
+        yield from _never_holds(expectation, path, implementation)
+        yield from _no_patterns(expectation, path)
 
 
 def _arguments(implementation: Any) -> list[str]:
@@ -104,3 +110,31 @@ def _never_fails(expectation: Expectation, path: Path, known: list[str]) -> Iter
     if bounds <= set(known) and all(given.get(bound) is None for bound in bounds | {"threshold"}):
         what = f"{expectation.type} without bounds can't fail"
         yield Mistake((*path, "kwargs"), what, "min_value, max_value or both")
+
+
+def _never_holds(expectation: Expectation, path: Path, implementation: Any) -> Iterator[Mistake]:
+    """Bounds between which there is nothing."""
+    asked = implementation(
+        **expectation.kwargs
+    )  # whose bounds are numbers or times, however they are written
+    low, high = getattr(asked, "min_value", None), getattr(asked, "max_value", None)
+    if low is None or type(low) is not type(high):
+        return
+    strict = bool(getattr(asked, "strict_min", False) or getattr(asked, "strict_max", False))
+    if low > high or (strict and low == high):
+        what = f"{expectation.type} can't hold: nothing is between {low} and {high}"
+        yield Mistake(
+            (*path, "kwargs", "min_value"), what, "less than max_value" if strict else "at most max_value"
+        )
+
+
+def _no_patterns(expectation: Expectation, path: Path) -> Iterator[Mistake]:
+    """Regular expressions that can't be asked."""
+    given = expectation.kwargs
+    patterns: list[tuple[Path, Any]] = [(("regex",), given.get("regex"))]
+    patterns += [(("regex_list", i), pattern) for i, pattern in enumerate(given.get("regex_list") or [])]
+    for place, pattern in patterns:
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            yield Mistake((*path, "kwargs", *place), f"{pattern!r} is no regular expression: {error}")

@@ -61,6 +61,35 @@ def test_an_expectation_that_can_not_fail_is_refused():
     ]
 
 
+def test_bounds_between_which_there_is_nothing_are_refused():
+    kind = "expect_column_values_to_be_between"
+    assert mistakes(kind, column="weight", min_value=5, max_value=1) == [
+        f"expectations[0].kwargs.min_value: {kind} can't hold: nothing is between 5.0 and 1.0; "
+        "allowed: at most max_value"
+    ]
+    assert mistakes(
+        "expect_column_max_to_be_between", column="sent", min_value="2021-01-01", max_value="2020-01-01"
+    )
+    assert mistakes("expect_table_row_count_to_be_between", min_value=9, max_value=8)  # its own objection
+    assert mistakes(kind, column="weight", min_value=1, max_value=1) == []
+    assert mistakes(kind, column="weight", min_value=1, max_value=1, strict_min=True) == [
+        f"expectations[0].kwargs.min_value: {kind} can't hold: nothing is between 1.0 and 1.0; "
+        "allowed: less than max_value"
+    ]
+
+
+def test_a_regular_expression_that_is_none_is_refused():
+    assert mistakes("expect_column_values_to_match_regex", column="fruit", regex="[a") == [
+        "expectations[0].kwargs.regex: '[a' is no regular expression: unterminated character set at position 0"
+    ]
+    kind = "expect_column_values_to_match_regex_list"
+    assert mistakes(kind, column="fruit", regex_list=["a+", "(b"]) == [
+        "expectations[0].kwargs.regex_list[1]: '(b' is no regular expression: "
+        "missing ), unterminated subpattern at position 0"
+    ]
+    assert mistakes(kind, column="fruit", regex_list=["a+", "b"]) == []
+
+
 def test_a_suite_parameter_is_refused_because_nothing_fills_it_in():
     assert mistakes(
         "expect_column_max_to_be_between", column="weight", max_value={"$PARAMETER": "limit"}
