@@ -231,7 +231,7 @@ def _facts(step: StepContent, definition: Definition, digests: Digests) -> Facts
     found = dict(_leaves(arguments, ""))
     named = {path: found.pop(path) for path in NAMES if path in found}
     facts = {"type": step.type, **{_name(path): value for path, value in {**named, **found}.items()}}
-    if "instance type" in facts:
+    if "instance type" in facts and step.is_job:
         facts["instance type"] = _instance_type(step, definition)
     facts |= {
         _name(path): sorted(value) if path == "DependsOn" else value for path, value in _leaves(rest, "")
