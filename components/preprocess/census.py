@@ -8,7 +8,8 @@ would part the rows too roughly; there rows wait, undecided, until all are count
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
@@ -45,6 +46,8 @@ class Census:
         """Rows of each class."""
         self.null_labels = 0
         self.no_times = 0
+        self.times: list[datetime] = []
+        """The least and the greatest time seen, where rows are parted by their time."""
         self.learning = Learning(settings.columns)
         """What the settled training rows say."""
         self.settled: dict[str, NDArray[np.int64]] = {}
@@ -66,6 +69,7 @@ class Census:
         self.classes.update(other.classes)
         self.null_labels += other.null_labels
         self.no_times += other.no_times
+        self._see_times(other.times)
         self.learning.merge(other.learning)
         for label, parts in other.settled.items():
             self.settled[label] = self.settled.get(label, 0) + parts
@@ -98,11 +102,16 @@ class Census:
         if settings.split.by_time and settings.columns.time:
             rows, missing = _without_nulls(rows, settings.columns.time)
             self.no_times += missing
+            self._see_times(pc.min_max(rows.column(settings.columns.time)).as_py().values())
         for one in pc.value_counts(rows.column(settings.columns.label)).to_pylist():
             self.classes[one["values"]] += one["counts"]
         self._waiting.append(rows)
         if sum(map(len, self._waiting)) >= self._looked_through + STEP:
             self._settle()
+
+    def _see_times(self, times: Iterable[datetime | None]) -> None:
+        known = [*self.times, *(time for time in times if time is not None)]
+        self.times = [min(known), max(known)] if known else []
 
     def _settle(self) -> None:
         """Decide on the rows that need not wait."""

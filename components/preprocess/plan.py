@@ -143,14 +143,14 @@ def decide(census: Census) -> tuple[Plan, Outcome]:
     minimum = settings.rare_classes.minimum_rows
     rare = {name: rows for name, rows in census.classes.items() if rows < minimum}
     left = sorted(census.classes.keys() - rare)
-    _require_classes(left, rare, settings)
+    _require_classes(left, rare, census)
     assigned, folds = _assign(census, left)
     unlearnable = {name: census.classes[name] for name in left if not census.settled[name][Fate.TRAINING]}
     classes = tuple(name for name in left if name not in unlearnable)
     removed = dict(sorted({**rare, **unlearnable}.items()))
-    _require_classes(classes, removed, settings)
+    _require_classes(classes, removed, census)
     parts = sum((census.settled[name] for name in classes), np.zeros(3, np.int64))
-    _require_splits(parts, settings)
+    _require_splits(parts, classes, census)
     plan = Plan(
         settings,
         census.sample.limit if census.sample else None,
@@ -228,17 +228,17 @@ def _require_labels(census: Census) -> None:
         )
 
 
-def _require_classes(
-    classes: Sequence[str], removed: Mapping[str, int], settings: PreprocessSettings
-) -> None:
+def _require_classes(classes: Sequence[str], removed: Mapping[str, int], census: Census) -> None:
     if len(classes) > 1:
         return
+    settings = census.settings
     raise InputError(
         "the label has a single class" if classes else "no class of the label is left",
         where=f"column {settings.columns.label}",
         got=(f"only {classes[0]!r}" if classes else "none") + _told(removed),
         allowed=f"two classes or more, each with at least {settings.rare_classes.minimum_rows} rows",
-        next_step="Correct columns.label or rare_classes.minimum_rows in the recipe, or give more rows",
+        next_step="Correct columns.label or rare_classes.minimum_rows in the recipe, "
+        f"or {_give_more_rows(census)}",
     )
 
 
@@ -248,19 +248,36 @@ def _told(removed: Mapping[str, int]) -> str:
     return f"; too rare: {shown}{more}" if removed else ""
 
 
-def _require_splits(parts: NDArray[np.int64], settings: PreprocessSettings) -> None:
+def _give_more_rows(census: Census) -> str:
+    sampled = census.sample and census.sample.seen > census.sample.wanted
+    return "give more rows: --rows asked for a sample" if sampled else "give more rows"
+
+
+def _require_splits(parts: NDArray[np.int64], classes: Sequence[str], census: Census) -> None:
     empty = [fate.name.lower() for fate in SPLITS if not parts[fate]]
     if not empty:
         return
-    split = settings.split
-    shared = f" in groups of {settings.columns.group}" if settings.columns.group else ""
-    how = f"the shares {split.train}, {split.validation}, {split.test}"
+    split = census.settings.split
+    how = f"{_in_groups(classes, census)} for the shares {split.train}, {split.validation}, {split.test}"
     if split.by_time:
-        how = f"validation from {split.by_time.validation_from} and test from {split.by_time.test_from}"
+        days = f"from {census.times[0]:%Y-%m-%d} to {census.times[1]:%Y-%m-%d}"
+        parted = f"validation from {split.by_time.validation_from} and test from {split.by_time.test_from}"
+        how = f", {days}, with {parted}"
     raise InputError(
         f"the {' and the '.join(empty)} split {'is' if len(empty) == 1 else 'are'} empty",
         where="split",
-        got=f"{parts.sum():,} rows{shared} for {how}",
+        got=f"{parts.sum():,} rows{how}",
         allowed="at least one row, or one whole group, in each split",
-        next_step="Give more rows, or change the recipe's split",
+        next_step=f"Change the recipe's split, or {_give_more_rows(census)}",
     )
+
+
+def _in_groups(classes: Sequence[str], census: Census) -> str:
+    """How many groups there are is known of a small table, whose rows all waited."""
+    group = census.settings.columns.group
+    if not group:
+        return ""
+    if not census.small:
+        return f" in groups of {group}"
+    groups = len(np.unique(units_of(census.waiting(classes))))
+    return f" in {groups:,} group{'' if groups == 1 else 's'} of {group}"

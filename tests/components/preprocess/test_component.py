@@ -290,13 +290,13 @@ def test_nothing_but_results_is_left_in_the_store(place):
             parcels(4, kind="box") + parcels(4, kind="bag"),
             {"split": {"train": 0.98, "validation": 0.01, "test": 0.01}},
             "split: the validation and the test split are empty. Got: 8 rows for the shares 0.98, 0.01, 0.01. "
-            "Allowed: at least one row, or one whole group, in each split. Give more rows, or change the recipe's split.",
+            "Allowed: at least one row, or one whole group, in each split. Change the recipe's split, or give more rows.",
         ),
         (
             [parcel(n, sender=f"s-{n % 2}") for n in range(60)],
             {"columns": {"group": "sender"}},
-            "split: the validation and the test split are empty. Got: 60 rows in groups of sender for the shares 0.6, 0.2, 0.2. "
-            "Allowed: at least one row, or one whole group, in each split. Give more rows, or change the recipe's split.",
+            "split: the validation and the test split are empty. Got: 60 rows in 2 groups of sender for the shares 0.6, 0.2, 0.2. "
+            "Allowed: at least one row, or one whole group, in each split. Change the recipe's split, or give more rows.",
         ),
     ],
     ids=[

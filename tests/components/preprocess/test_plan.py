@@ -166,7 +166,25 @@ def test_a_split_that_time_leaves_empty_is_refused():
     with pytest.raises(InputError) as caught:
         decided(rows, told(data=data, columns={"time": "sent"}, split={"by_time": days}))
     assert "the test split is empty" in caught.value.message
-    assert "60 rows for validation from 1970-01-31 and test from 1990-01-01" in caught.value.message
+    assert (
+        "60 rows, from 1970-01-01 to 1970-03-01, with validation from 1970-01-31 and test from 1990-01-01"
+        in caught.value.message
+    )
+
+
+def test_the_first_and_the_last_time_are_the_same_however_the_rows_are_sharded():
+    rows = spooled([("ab"[n % 2], n) for n in range(60)])
+    days = {"validation_from": "1970-01-31", "test_from": "1970-02-10"}
+    data = {"types": {"sent": {"type": "date", "format": "%Y-%m-%d"}}}
+    how = told(data=data, columns={"time": "sent"}, split={"by_time": days})
+    for cuts in ((), (20, 50)):
+        assert [f"{time:%m-%d}" for time in counted(rows, how, cuts).times] == ["01-01", "03-01"]
+
+
+def test_too_few_classes_of_a_sample_are_laid_to_the_sample():
+    rows = spooled([("a", n) for n in range(60)])
+    with pytest.raises(InputError, match=r"or give more rows: --rows asked for a sample"):
+        decided(rows, told(), sample=20)
 
 
 @pytest.mark.parametrize("count", [90, 900])
