@@ -13,8 +13,12 @@ import pyarrow.compute as pc
 from orchestration.start import read_recipe
 from sluice.contract import InputError, RecipeError, Source, storage
 from sluice.ingest import Account, RawTable, open_raw
+from sluice.ingest.encoding import another_encoding
 from sluice.recipe import PreprocessSettings, Recipe
 from sluice.recipe.source import read_source
+
+SHOWN = 3
+"""Examples that a line gives."""
 
 
 def check(path: Path, data: str | None) -> list[str]:
@@ -71,6 +75,7 @@ def _problems(account: Account, labels: Counter[str | None], recipe: Recipe) -> 
             f"{account.rows_quarantined} of {account.rows_read} rows can't be read ({share:.3%}, allowed "
             f"{recipe.data.quarantine_limit:.3%}), such as {_examples(account)}"
         )
+        yield from _encoding(account, recipe)
     kept = _kept_classes(labels, recipe)
     if not labels:
         return  # no row could be read: that was said, and nothing is known about the labels
@@ -84,7 +89,19 @@ def _problems(account: Account, labels: Counter[str | None], recipe: Recipe) -> 
 
 
 def _examples(account: Account) -> str:
-    return "; ".join(f"{row.file} line {row.line}: {row.reason}" for row in account.examples[:3])
+    return "; ".join(map(str, account.examples[:SHOWN]))
+
+
+def _encoding(account: Account, recipe: Recipe) -> Iterator[str]:
+    hint = another_encoding(account.reasons, account.rows_read, recipe.data.csv.encoding)
+    if hint:
+        yield hint
+
+
+def _files(account: Account, files: int) -> str:
+    unreadable = f"{account.rows_quarantined} of them unreadable"
+    such = f", such as {_examples(account)}" if account.examples else ""
+    return f"{files} file{'' if files == 1 else 's'}, {account.rows_read} rows, {unreadable}{such}"
 
 
 def _kept_classes(labels: Counter[str | None], recipe: Recipe) -> list[str]:
@@ -94,7 +111,8 @@ def _kept_classes(labels: Counter[str | None], recipe: Recipe) -> list[str]:
 
 def _summary(raw: RawTable, labels: Counter[str | None], recipe: Recipe) -> Iterator[str]:
     account = raw.account
-    yield f"{len(raw.files)} files, {account.rows_read} rows, {account.rows_quarantined} of them unreadable"
+    yield _files(account, len(raw.files))
+    yield from _encoding(account, recipe)
     rare = len(labels) - (None in labels) - len(_kept_classes(labels, recipe))
     yield f"label {recipe.columns.label}: {len(_kept_classes(labels, recipe))} classes kept, {rare} too rare, {labels[None]} rows without one"
     if account.merge:
@@ -104,6 +122,7 @@ def _summary(raw: RawTable, labels: Counter[str | None], recipe: Recipe) -> Iter
     for recoded in account.recoded:
         yield f"recoded {recoded.to}: {recoded.unmatched} values of {recoded.source} have no word in the recipe"
     for name, nulled in account.nulled.items():
-        yield f"typed {name}: {nulled.unmatched} cells are not what data.types says, and count as missing"
+        such = f", such as {', '.join(map(repr, nulled.examples[:SHOWN]))}" if nulled.examples else ""
+        yield f"typed {name}: {nulled.unmatched} cells are not what data.types says, and count as missing{such}"
     for rule, rows in account.dropped.items():
         yield f"dropped by {rule}: {rows} rows"

@@ -171,12 +171,17 @@ def read_header(head: bytes, name: str, written: Csv, encoding: str, said_by: st
             "the file has a header and no rows",
             where=name,
             allowed="at least one row",
-            next_step="Fetch it again",
+            next_step=_without_rows(said_by),
         )
     names = _header_names(body[:end], name, delimiter, encoding, said_by)
     if len(names) == 1:
         _refuse_other_delimiters(names[0], name, written, said_by)
     return Header(names, offset + end, _count_lines(head[: offset + end]))
+
+
+def _without_rows(said_by: str) -> str:
+    left_out = ", or leave it out of data.files if it is to have none" if said_by == "data.csv" else ""
+    return f"Fetch it again{left_out}"
 
 
 def _offset(head: bytes, line: int, name: str, said_by: str) -> int:

@@ -7,11 +7,12 @@ carried along as bytes that UTF-8 doesn't have either, and the row ends in quara
 from __future__ import annotations
 
 import codecs
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sluice.contract.errors import InputError
-from sluice.ingest.quarantine import UTF16
+from sluice.ingest.quarantine import UTF16, WRONG_BYTE
 from sluice.ingest.source import read_at_least
 
 Declared = Literal["utf-8", "utf-16", "latin-1", "cp1252"]
@@ -20,6 +21,8 @@ MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_
 """What a file may begin with to say its encoding."""
 
 SAID = {"utf-8": "UTF-8", "utf-16-le": UTF16, "utf-16-be": UTF16, "latin-1": "Latin-1", "cp1252": "cp1252"}
+DAMAGED = 0.01
+"""The share of rows with wrong bytes up to which those rows are damaged; above it the encoding is another."""
 _UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 
 
@@ -35,6 +38,23 @@ class Encoding:
     def said(self) -> str:
         """What messages call it."""
         return SAID[self.codec]
+
+
+def another_encoding(reasons: Mapping[str, int], rows: int, declared: Declared) -> str:
+    """What to try where too many rows have wrong bytes for a few of them to be damaged; nothing otherwise.
+
+    Args:
+        reasons: quarantined rows by the kind of reason.
+        rows: all rows that were read.
+        declared: what the recipe says.
+    """
+    wrong = reasons.get(WRONG_BYTE, 0)
+    if declared != "utf-8" or wrong <= DAMAGED * rows:
+        return ""
+    return (
+        f"rows with wrong bytes: {wrong:,} of {rows:,}; "
+        "if the files are Windows-1252 or Latin-1, write data.csv.encoding: cp1252 (or latin-1) into the recipe"
+    )
 
 
 def encoding_of(head: bytes, declared: Declared, name: str, said_by: str) -> Encoding:

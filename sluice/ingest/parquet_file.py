@@ -32,7 +32,10 @@ class ParquetFile:
             self._schema, rows = file.schema_arrow, file.metadata.num_rows
         if not rows:
             raise InputError(
-                "the file has no rows", where=name, allowed="at least one row", next_step="Fetch it again"
+                "the file has no rows",
+                where=name,
+                allowed="at least one row",
+                next_step="Fetch it again, or leave it out of data.files if it is to have none",
             )
         self.originals = tuple(self._schema.names)
         self.columns = names_of(self.originals, rename)

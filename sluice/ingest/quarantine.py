@@ -11,6 +11,9 @@ MAXIMUM_TEXT = 10_000
 UTF16 = "UTF-16"
 """What messages call the encoding whose wrong pieces are two bytes long."""
 
+WRONG_BYTE = "wrong byte"
+"""The kind of reason of a row whose bytes are not of the file's encoding."""
+
 QUARANTINE_SCHEMA = pa.schema(
     [
         pa.field("file", pa.string(), nullable=False),

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from sluice.ingest.quarantine import wrong_byte
+from sluice.ingest.quarantine import WRONG_BYTE, wrong_byte
 
 Report = Callable[[NDArray[np.int64], Callable[[int], str]], None]
 """Takes the rows that can't be kept, and a function that says why one of them can't."""
@@ -52,7 +52,7 @@ def _decode(column: Any, report: Report, encoding: str) -> Any:
         pass
     values = column.to_pylist()
     wrong = {row: value for row, value in enumerate(values) if value is not None and not _is_utf8(value)}
-    report(np.array(list(wrong), np.int64), lambda row: f"wrong byte: {wrong_byte(wrong[row], encoding)}")
+    report(np.array(list(wrong), np.int64), lambda row: f"{WRONG_BYTE}: {wrong_byte(wrong[row], encoding)}")
     return pa.array([None if row in wrong else value for row, value in enumerate(values)], pa.binary()).cast(
         pa.string()
     )

@@ -194,7 +194,8 @@ REFUSED = {
     "only a byte order mark": (b"\xef\xbb\xbf\n", "rows.csv: the file is empty."),
     "header only": (
         b"id,memo\n\n",
-        "rows.csv: the file has a header and no rows. Allowed: at least one row.",
+        "rows.csv: the file has a header and no rows. Allowed: at least one row. "
+        "Fetch it again, or leave it out of data.files if it is to have none.",
     ),
     "utf-32": (
         "id,memo\n1,x\n".encode("utf-32"),

@@ -31,7 +31,7 @@ def message(caught) -> str:
 def test_what_fits_is_counted(checked, tmp_path):
     assert checked() == [
         f"{tmp_path}/parcels.yaml: the recipe is in order",
-        "1 files, 60 rows, 0 of them unreadable",
+        "1 file, 60 rows, 0 of them unreadable",
         "label kind: 3 classes kept, 0 too rare, 0 rows without one",
     ]
 
@@ -54,7 +54,7 @@ def test_what_rules_and_types_do_not_know_is_counted_too(checked):
     kinds = sorted({row["kind"] for row in parcels()})
     assert checked(rows, data={"recode": recode, "types": types, "keep": {"kind": kinds}})[-3:] == [
         "recoded side: 30 values of town have no word in the recipe",
-        "typed weight: 1 cells are not what data.types says, and count as missing",
+        "typed weight: 1 cells are not what data.types says, and count as missing, such as 'heavy'",
         "dropped by not_kept: 1 rows",
     ]
 
@@ -99,7 +99,29 @@ def test_unreadable_rows_above_the_limit_are_refused_with_their_places(checked):
 
 def test_unreadable_rows_below_the_limit_are_counted(checked):
     lines = checked(csv_text(parcels()) + "ragged,row\n", data={"quarantine_limit": 0.05})
-    assert lines[1] == "1 files, 61 rows, 1 of them unreadable"
+    assert lines[1] == (
+        "1 file, 61 rows, 1 of them unreadable, such as parcels.csv line 62: ragged row: 2 fields, 9 columns"
+    )
+
+
+@pytest.mark.parametrize("limit", [0.0, 0.5])
+def test_many_wrong_bytes_are_laid_to_the_encoding(checked, tmp_path, limit):
+    def told(towns):
+        rows = csv_text([*parcels(), *(parcel(60 + n, town="Orléans") for n in range(towns))])
+        (tmp_path / "raw/parcels.csv").write_bytes(rows.encode("latin-1"))
+        path = tmp_path / "parcels.yaml"
+        path.write_text(recipe(data={"quarantine_limit": limit}))
+        try:
+            return "\n".join(check(path, str(tmp_path / "raw")))
+        except InputError as error:
+            return error.message
+
+    (tmp_path / "raw").mkdir()
+    assert (
+        "rows with wrong bytes: 3 of 63; if the files are Windows-1252 or Latin-1, "
+        "write data.csv.encoding: cp1252 (or latin-1) into the recipe" in told(3)
+    )
+    assert "encoding" not in told(0)
 
 
 def test_a_label_of_nothing_but_nulls_is_refused(checked):

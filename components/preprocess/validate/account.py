@@ -16,6 +16,8 @@ class Account(BaseModel):
 
     rows_read: NonNegativeInt
     rows_quarantined: NonNegativeInt
+    quarantine_reasons: dict[str, NonNegativeInt] = {}
+    """Quarantined rows by what is wrong with them."""
     dropped: dict[str, NonNegativeInt]
     """Rows by the rule that dropped them."""
     training_rows: NonNegativeInt

@@ -14,7 +14,8 @@ from components.preprocess.validate.findings import Finding
 from components.preprocess.validate.spill import Spill
 from components.preprocess.validate.words import count, value
 from sluice.contract import Role, Table, storage
-from sluice.recipe import ValidateSettings
+from sluice.ingest.encoding import another_encoding
+from sluice.recipe import Data, ValidateSettings
 
 SHOWN = 3
 ALL = "all tables"
@@ -32,7 +33,7 @@ def own_checks(
         *_labels_known(tables),
         _balanced(tables, account),
         *_counted(tables, quarantine, account),
-        _quarantine_within(quarantine, account, settings.data.quarantine_limit),
+        _quarantine_within(quarantine, account, settings.data),
     ]
 
 
@@ -140,13 +141,16 @@ def _counted(tables: Tables, quarantine: Table, account: Account) -> Iterator[Fi
         yield _finding(name, "the table has the rows that the account says", f"{table.rows:,} rows", found)
 
 
-def _quarantine_within(quarantine: Table, account: Account, limit: float) -> Finding:
+def _quarantine_within(quarantine: Table, account: Account, data: Data) -> Finding:
+    limit = data.quarantine_limit
     share = account.rows_quarantined / account.rows_read if account.rows_read else 0.0
     found = f"{account.rows_quarantined:,} of {account.rows_read:,} rows could not be read, {share:.3%}"
     reason = (
         f"quarantine: {found}; at most {limit:.3%} may be (data.quarantine_limit). "
         f"First: {_first(quarantine)}. All of them: {storage.parent(quarantine.uri)}"
     )
+    if hint := another_encoding(account.quarantine_reasons, account.rows_read, data.csv.encoding):
+        found, reason = f"{found}; {hint}", f"{reason}; {hint}"
     asked = f"at most {limit:.3%} of the rows are quarantined"
     return _finding("quarantine", asked, found, reason if share > limit else "")
 

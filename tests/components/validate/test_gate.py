@@ -169,6 +169,16 @@ def test_too_many_quarantined_rows_close_the_gate_and_say_where_they_are(gate):
     )
 
 
+def test_many_wrong_bytes_are_laid_to_the_encoding(gate):
+    gate.quarantined = [bad_line(17)]
+    gate.account = {"quarantine_reasons": {"wrong byte": 1}}
+    (reason,) = gate.run().reasons
+    assert reason.endswith(
+        "; rows with wrong bytes: 1 of 17; if the files are Windows-1252 or Latin-1, "
+        "write data.csv.encoding: cp1252 (or latin-1) into the recipe"
+    )
+
+
 def test_what_the_audit_measured_closes_the_gate(gate):
     asked = expect("column_values_to_be_between", column="best_accuracy", min_value=0.9, tables=("audit",))
     gate.expectations = (*gate.expectations, asked)
