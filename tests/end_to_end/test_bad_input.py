@@ -47,7 +47,11 @@ def test_a_misspelt_key_is_told_with_its_line_before_anything_starts(place):
             csv_text(parcels(Kind=None)),
             ["column kind: the label is null in every row. Got: 90 rows without a label."],
         ),
-        ({}, csv_text(parcels()).replace("Colour", "NOTE"), ["' Note ' and 'NOTE' both become 'note'"]),
+        (
+            {"columns": {"categorical": []}},
+            csv_text(parcels()).replace("Colour", "NOTE"),
+            ["' Note ' and 'NOTE' both become 'note'"],
+        ),
         ({}, "", ["parcels.csv: the file is empty"]),
         (
             {},
@@ -138,7 +142,7 @@ def test_a_manifest_of_a_newer_contract_is_refused_with_both_versions(again):
     manifest.write_text(json.dumps({**document, "contract": "99.0"}))
     message = failure(again)
     assert message.startswith(
-        f"error: step train: {manifest.as_uri()}: "
+        f"error: step audit: {manifest.as_uri()}: "
         "the artifact was written by a newer contract than this Sluice reads. Got: contract 99.0. "
     )
     assert f"Allowed: contract {written} or older." in message

@@ -159,7 +159,7 @@ def test_a_parameter_longer_than_a_jobs_argument_may_be_is_refused_with_the_limi
     status, out = start(data=f"{STORE}/data/{'x' * 230}")
     assert status == 1
     assert "error: parameter data: the value is longer than a job's argument may be (256 characters, " in out
-    assert "CreateTrainingJob's limit). Got: 272 characters: s3://" in out
+    assert "SageMaker's limit). Got: 272 characters: s3://" in out
     assert account.objects() == []
     assert account.sagemaker.requests("StartPipelineExecution") == []
 

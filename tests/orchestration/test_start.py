@@ -116,7 +116,7 @@ def started(here: Path, **request) -> tuple[str, SluiceError]:
 def test_a_recipe_that_is_not_there_is_answered_with_those_that_are(here):
     _, error = started(here, recipe=here / "parcel.yaml")
     assert str(error).startswith(
-        f"{here}/parcel.yaml: there is no recipe. Allowed: recipes here: recipes/hospital"
+        f"{here}/parcel.yaml: there is no recipe. Allowed: recipes here: recipes/clothing-reviews.yaml, "
     )
 
 
