@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from components.preprocess.disk import duckdb_tells_a_full_disk
 from sluice.contract import Table
 from sluice.recipe import COMBINED_TEXT, ROW_ID, Columns, encoded
 
@@ -59,7 +60,7 @@ class Rows:
         """
         import duckdb
 
-        with TemporaryDirectory(dir=scratch) as folder:
+        with duckdb_tells_a_full_disk(), TemporaryDirectory(dir=scratch) as folder:
             settings: dict[str, str | bool | int | float | list[str]] = {
                 "memory_limit": MEMORY,
                 "threads": THREADS,

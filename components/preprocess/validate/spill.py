@@ -10,6 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from components.preprocess.disk import duckdb_tells_a_full_disk
+
 MEMORY = "160MiB"
 THREADS = 2
 """More threads group faster and need as much more memory each."""
@@ -94,7 +96,7 @@ class Spill:
 @contextmanager
 def spill_beside(folder: Path) -> Iterator[Spill]:
     """A Spill in a folder of its own beside a component's outputs: what a killed process leaves is cleared away with them."""
-    with TemporaryDirectory(prefix=".spill-", dir=folder.parent) as own:
+    with duckdb_tells_a_full_disk(), TemporaryDirectory(prefix=".spill-", dir=folder.parent) as own:
         spill = Spill(Path(own))
         try:
             yield spill
