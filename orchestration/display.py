@@ -103,6 +103,7 @@ def summary(
     parts: list[RenderableType] = [_headline(record, seconds), _steps(record)]
     parts += [_gate_line(record, graph, name) for name in graph.gates]
     parts += [
+        *_audit(record),
         *_account(record),
         *_metrics(record),
         Text(f"store      {_shown(store)}"),
@@ -133,10 +134,24 @@ def _gate_line(record: RunRecord, graph: Graph, name: str) -> Text:
     if not verdict.finished:
         return Text.assemble((f"◇ {name}: not reached", "dim"))
     if verdict.metrics.get("passed") is True:
-        return Text.assemble((f"◇ {name}: open", "green"))
+        return Text.assemble((f"◇ {name}: open{_warnings(verdict)}", "green"))
     reasons = verdict.metrics.get("reasons") or ["the verdict is missing"]
     lines = "".join(f"\n    {reason}" for reason in reasons)
     return Text.assemble((f"◇ {name}: refused. {gate.refusal}.{lines}", "red"))
+
+
+def _warnings(verdict: StepRecord) -> str:
+    """What a gate let pass, though it isn't as the recipe expects."""
+    count = verdict.metrics.get("warnings")
+    return f", {count} warning{'' if count == 1 else 's'}" if count else ""
+
+
+def _audit(record: RunRecord) -> Iterator[Text]:
+    """How much the audit found; its report, named below, says what."""
+    metrics = next((s.metrics for s in record.steps.values() if "serious" in s.metrics), None)
+    if metrics is not None:
+        serious, look = metrics["serious"], metrics.get("look", 0)
+        yield Text(f"audit      {serious} serious, {look} to look at", style="yellow" if serious else "")
 
 
 def _account(record: RunRecord) -> Iterator[Text]:

@@ -51,6 +51,11 @@ def _cell(value: str) -> str:
     return value if isinstance(value, Html) else escape(value)
 
 
+def prose(text: str) -> Html:
+    """A cell's running text: it takes what room there is and may break anywhere, where a name stays whole."""
+    return Html(f'<div class="prose">{_cell(text)}</div>')
+
+
 def number(value: float | None, digits: int = 4) -> str:
     """A number rounded; a dash where there is none."""
     return "–" if value is None else f"{value:.{digits}f}"
@@ -83,7 +88,7 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { color: var(--soft); font-weight: 600; text-align: left; white-space: nowrap; }
-td.word { overflow-wrap: anywhere; }
+.prose { min-width: 14rem; overflow-wrap: anywhere; }
 th.number, td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 tbody tr:last-child td { border-bottom: 0; }
 .bar { display: inline-block; width: 4rem; height: .7em; background: var(--line); border-radius: 2px; margin-right: .6rem; }

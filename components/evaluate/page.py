@@ -24,7 +24,7 @@ from components.evaluate.charts import (
 )
 from components.evaluate.evaluation import EVALUATION, Evaluation
 from components.evaluate.measure import PREDICTIONS
-from sluice.page import Html, document, number, section, table
+from sluice.page import Html, document, number, prose, section, table
 
 PAGE = "report.html"
 CONFUSIONS = 15
@@ -149,7 +149,7 @@ def _confused(evaluation: Evaluation) -> Html:
 
 def _mistakes(evaluation: Evaluation) -> Html:
     rows = [
-        [str(m.row_id), f"{m.confidence:.3f}", m.label, m.predicted, m.text]
+        [str(m.row_id), f"{m.confidence:.3f}", m.label, m.predicted, prose(m.text)]
         for m in evaluation.measured.most_confident_mistakes
     ]
     return table(["row", "confidence", "true class", "predicted", "text"], rows, words=0, tail=3)

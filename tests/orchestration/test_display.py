@@ -55,7 +55,7 @@ def finished(**steps: StepRecord) -> RunRecord:
     """A run that went through, but for what is said."""
     every = {
         "preprocess": done("preprocess", **ACCOUNT),
-        "audit": done("preprocess.audit", findings=1),
+        "audit": done("preprocess.audit", findings=4, serious=1, look=2),
         "validate": done("preprocess.validate", passed=True),
         "train": StepRecord(state=State.REUSED, folder=f"{STORE}/steps/train/0123", seconds=75.0),
         "evaluate": done("evaluate", **SCORES),
@@ -226,6 +226,28 @@ def test_open_gates_say_so():
     lines = told(finished())
     assert "◇ data-gate: open" in lines
     assert "◇ metric-gate: open" in lines
+
+
+@pytest.mark.parametrize(
+    ("warnings", "line"),
+    [
+        (0, "◇ data-gate: open"),
+        (1, "◇ data-gate: open, 1 warning"),
+        (2, "◇ data-gate: open, 2 warnings"),
+    ],
+)
+def test_an_open_gate_says_how_many_warnings_it_let_pass(warnings, line):
+    assert line in told(finished(validate=done("preprocess.validate", passed=True, warnings=warnings)))
+
+
+def test_the_audits_findings_are_counted_below_the_gates():
+    lines = told(finished())
+    assert lines[lines.index("◇ metric-gate: open") + 1] == "audit 1 serious, 2 to look at"
+
+
+def test_an_audit_that_was_not_reached_says_nothing():
+    lines = told(finished(audit=StepRecord(state=State.FAILED)))
+    assert not any(line.startswith("audit ") for line in lines)
 
 
 def test_a_refused_data_gate_gives_its_reasons_and_no_command():

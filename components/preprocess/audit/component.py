@@ -22,9 +22,11 @@ class AuditMetrics(Metrics):
     """What a run shows of the audit; the rest is in its report."""
 
     findings: int
-    """What was found to look at."""
+    """All that was found, notes included."""
     serious: int
     """Findings because of which a score on these tables would mislead."""
+    look: int
+    """Findings that may be as they should be, once somebody has looked; the rest are notes."""
     best_accuracy: float | None
     """The best accuracy that any model with one label per row can reach on these tables."""
     duplicates_across_splits: float | None
@@ -89,7 +91,7 @@ def _measure(
     from components.preprocess.audit import alike, columns, drift, duplicates, hierarchies, leaks, lengths
     from components.preprocess.audit.earlier import compared, not_compared
     from components.preprocess.audit.findings import findings_of, measures_of
-    from components.preprocess.audit.record import Audit, Drift
+    from components.preprocess.audit.record import Audit, Audited, Drift
 
     tell("equal rows", 0.05)
     duplicates.group(rows)
@@ -110,7 +112,9 @@ def _measure(
         left = not_compared(tables["previous"], tables["training"], settings.columns)
         earlier = drift.find_drift(rows, "previous", ("training",), asked - set(left))
     tell("lengths in tokens", 0.8)
+    digests = {split: tables[split].digest for split in rows.counts}
     audit = Audit(
+        of=Audited(digests=digests, label=settings.columns.label, text=settings.columns.text),
         rows=rows.counts,
         findings=(),
         measures={},
@@ -142,9 +146,13 @@ def _write_measures(output: Output[Table], found: Mapping[str, float | None]) ->
 
 
 def _metrics(found: Audit) -> AuditMetrics:
+    from components.preprocess.audit.findings import LOOK, SERIOUS
+
+    severities = [finding.severity for finding in found.findings]
     return AuditMetrics(
         findings=len(found.findings),
-        serious=sum(finding.severity == "serious" for finding in found.findings),
+        serious=severities.count(SERIOUS),
+        look=severities.count(LOOK),
         best_accuracy=found.measures["best_accuracy"],
         duplicates_across_splits=found.measures["duplicates_across_splits"],
         strongest_feature=found.measures["strongest_feature"],

@@ -9,7 +9,7 @@ from pathlib import Path
 from components.preprocess.audit.charts import STYLE, drift_chart, lengths_chart, shares_chart
 from components.preprocess.audit.findings import percent, share
 from components.preprocess.audit.record import Alike, Audit, Column, Drift, Example, NearDuplicates
-from sluice.page import Html, document, number, section, table
+from sluice.page import Html, document, number, prose, section, table
 from sluice.recipe.measures import MEASURES
 
 PAGE = "index.html"
@@ -32,6 +32,7 @@ h3 { font-size: .95rem; margin: 1.2rem 0 .5rem; } details { margin: .4rem 0; } s
 def write_page(audit: Audit, folder: Path) -> None:
     """Write index.html."""
     sections = [
+        _audited(audit),
         _findings(audit),
         _headline(audit),
         section("Equal rows", *_duplicates(audit)),
@@ -48,6 +49,16 @@ def write_page(audit: Audit, folder: Path) -> None:
     ]
     text = document("Audit of the data", Html("Audit of the data"), sections, PAGE_STYLE)
     (folder / PAGE).write_text(text, encoding="utf-8")
+
+
+def _audited(audit: Audit) -> Html:
+    """Which tables these are; no date, so that the same tables give the same page."""
+    tables = ", ".join(
+        f"{split} {rows:,} rows <code>{audit.of.digests[split][:12]}</code>"
+        for split, rows in audit.rows.items()
+    )
+    text = " + ".join(audit.of.text)
+    return Html(f"<p>Of {tables}. Label: {escape(audit.of.label)}. Text: {escape(text)}.</p>")
 
 
 def _findings(audit: Audit) -> Html:
@@ -75,8 +86,7 @@ def _headline(audit: Audit) -> Html:
         f'<div class="tile"><span>{title}</span><strong>{tell(audit.measures[name])}</strong><small>{note}</small></div>'
         for name, (title, tell, note) in shown.items()
     )
-    rows = ", ".join(f"{count:,} {split}" for split, count in audit.rows.items())
-    return section("In short", Html(f'<p>Rows: {rows}.</p><div class="tiles">{tiles}</div>'))
+    return section("In short", Html(f'<div class="tiles">{tiles}</div>'))
 
 
 def _share(value: float | None) -> str:
@@ -101,14 +111,12 @@ def _duplicates(audit: Audit) -> Iterator[Html]:
     yield Html("<h3>Nearly equal texts</h3>")
     yield Html(f"<p>{_near(near)}</p>")
     if near.examples:
-        pairs = [
-            [f"{one.similarity:.0%}", Html(f"{_text(one, 0)}<br>{_text(one, 1)}")] for one in near.examples
-        ]
+        pairs = [[f"{one.similarity:.0%}", Html(_text(one, 0) + _text(one, 1))] for one in near.examples]
         yield table(["in common", "two texts"], pairs, words=0, tail=1)
 
 
 def _text(pair: Alike, which: int) -> str:
-    return f"<small>{pair.splits[which]}</small> {escape(pair.texts[which])}"
+    return prose(Html(f"<small>{pair.splits[which]}</small> {escape(pair.texts[which])}"))
 
 
 def _near(near: NearDuplicates) -> str:
@@ -124,7 +132,7 @@ def _near(near: NearDuplicates) -> str:
 
 def _examples(found: Sequence[Example]) -> Iterator[Html]:
     if found:
-        rows = [[one.text, _counts(one.rows), _counts(one.labels)] for one in found]
+        rows = [[prose(one.text), _counts(one.rows), _counts(one.labels)] for one in found]
         yield table(["most frequent", "rows", "labels"], rows, words=3)
 
 
@@ -210,7 +218,7 @@ def _hierarchies(audit: Audit) -> Iterator[Html]:
             f"{level.values:,}",
             f"{level.violations:,}",
             f"{level.without_parent:,}",
-            "; ".join(f"{one.value} under {_counts(one.parents)}" for one in level.examples[:3]),
+            prose("; ".join(f"{one.value} under {_counts(one.parents)}" for one in level.examples[:3])),
         ]
         for level in audit.hierarchies
     ]
@@ -255,9 +263,9 @@ def _columns(columns: Sequence[Column], training: int) -> Iterator[Html]:
 def _tops(column: Column) -> Html:
     numbers = ", ".join(f"{said} {value:,.6g}" for said, value in column.numbers.items())
     if not column.top:
-        return Html(escape(numbers) or "every value once")
+        return prose(numbers or "every value once")
     values = "<br>".join(f"{escape(value)} <small>{count:,}</small>" for value, count in column.top.items())
-    return Html(f"{escape(numbers)}<details><summary>most frequent values</summary>{values}</details>")
+    return prose(Html(f"{escape(numbers)}<details><summary>most frequent values</summary>{values}</details>"))
 
 
 def _lengths(audit: Audit) -> Iterator[Html]:

@@ -226,9 +226,21 @@ class Finding(Strict):
     """What to do next."""
 
 
+class Audited(Strict):
+    """What was audited."""
+
+    digests: dict[str, str]
+    """Each table's."""
+    label: str
+    """The label's column."""
+    text: tuple[str, ...]
+    """The columns that the text is made of."""
+
+
 class Audit(Strict):
     """All that the audit found."""
 
+    of: Audited
     rows: dict[str, int]
     """Rows of each table."""
     findings: tuple[Finding, ...]

@@ -20,6 +20,13 @@ def test_a_bar_is_as_long_as_its_number():
     assert (round(one / half, 2), round(twice / one, 2)) == (2, 2)
 
 
+def test_only_running_text_and_code_break_within_a_word():
+    rules = re.findall(r"([^{};]+)\{[^}]*overflow-wrap: anywhere", page._STYLE)
+    assert [rule.strip() for rule in rules] == [".prose", "code"]
+    cells = page.table(["text", "rows"], [[page.prose("<b>"), "training 3"]], words=2)
+    assert '<td class="word"><div class="prose">&lt;b&gt;</div></td><td class="word">training 3</td>' in cells
+
+
 def test_the_page_has_no_rule_for_what_plots_draw():
     drawn = str(charts.drift_chart([drift(0.01), drift(0.5)]))
     shapes = set(re.findall(r'class="(\w+)"', drawn))

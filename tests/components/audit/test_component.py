@@ -47,6 +47,7 @@ def test_the_measures_are_a_table_of_one_row_that_says_what_the_report_says(audi
     assert metrics.best_accuracy == found["measures"]["best_accuracy"]
     assert metrics.findings == len(found["findings"])
     assert metrics.serious == sum(finding["severity"] == "serious" for finding in found["findings"]) > 0
+    assert metrics.look == sum(finding["severity"] == "look" for finding in found["findings"]) > 0
 
 
 def test_the_same_tables_give_the_same_report_twice(everything):
@@ -65,7 +66,13 @@ def test_the_page_opens_from_disk_and_says_first_what_to_look_at(everything):
     file = everything.report / "index.html"
     assert asks_outside(file.read_text()) == []
     page = open_page(file)
-    assert page.text.startswith("Audit of the data What to look at Serious.")
+    short = [
+        json.loads((everything.folder / name / "manifest.json").read_text())["digest"][:12]
+        for name in ("training", "validation", "test")
+    ]
+    of = "Of training {} rows {} , validation {} rows {} , test {} rows {} . Label: kind. Text: note."
+    said = of.format(26, short[0], 3, short[1], 2, short[2])
+    assert page.text.startswith(f"Audit of the data {said} What to look at Serious.")
     for said in (
         "Best accuracy possible",
         "Equal rows with unequal labels",
