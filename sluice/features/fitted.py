@@ -246,7 +246,9 @@ class FittedFeatures:
         carried = [name for name in (columns.id, columns.group) if name and name in rows.schema.names]
         values = {name: rows.column(name).cast(pa.string()) for name in carried}
         if columns.time and columns.time in rows.schema.names:
-            values[columns.time] = rows.column(columns.time).cast(pa.timestamp("ms"))  # Parquet knows no seconds
+            values[columns.time] = rows.column(columns.time).cast(
+                pa.timestamp("ms")
+            )  # Parquet knows no seconds
         if names.ROW_ID in rows.schema.names:
             values[names.ROW_ID] = rows.column(names.ROW_ID)
         return values
