@@ -139,7 +139,7 @@ def test_it_goes_from_the_picture_to_a_started_execution(execute, s3_store, tmp_
     report = ran.said('evaluated = record.steps["evaluate"]')
     assert "<iframe srcdoc=" in report
     assert "accuracy" in report
-    assert "before the first gate: preprocess, validate, data-gate" in ran.said("compiled = ")
+    assert "before the first gate: preprocess, audit, validate, data-gate" in ran.said("compiled = ")
     assert "pipeline from-a-notebook in eu-west-1" in ran.said("plan_now(")
     assert "a new pipeline" in ran.said("plan_now(")
     assert "created pipeline from-a-notebook" in ran.said("upsert(environment()")
