@@ -106,7 +106,7 @@ def test_the_same_again_finds_everything_and_registers_nothing_new(whole, done):
 
 def test_a_threshold_given_at_the_start_closes_the_metric_gate(whole, done):
     refused = whole.run(thresholds="accuracy=0.99")
-    assert tuple(refused.jobs) == JOBS[:4]
+    assert tuple(refused.jobs) == JOBS[:5]
     assert refused.gates == {"data-gate": True, "metric-gate": False}
     assert not refused.succeeded
     assert refused.refusal.startswith("The model was refused. Nothing was registered: accuracy is ")
@@ -117,7 +117,7 @@ def test_a_threshold_given_at_the_start_closes_the_metric_gate(whole, done):
 def test_data_that_fails_an_expectation_closes_the_data_gate_and_nothing_is_trained(whole, done):
     count = {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1000}}
     refused = whole.run({"expectations": [count]})
-    assert tuple(refused.jobs) == JOBS[:2]
+    assert tuple(refused.jobs) == JOBS[:3]
     assert refused.gates == {"data-gate": False}
     assert refused.refusal == (
         "The data was refused. Nothing was trained: training: row count 54, below 1,000; "
