@@ -61,7 +61,8 @@ def test_more_unreadable_rows_than_the_recipe_allows_are_refused_and_every_row_i
         "quarantine: 5 of 96 rows could not be read, 5.208%; at most 5.000% may be (data.quarantine_limit). "
         "First: parcels.csv line 93: "
     )
-    assert reason.endswith(f"All of them: {quarantine.as_uri()}")
+    assert f"All of them: {quarantine.as_uri()}" in reason
+    assert "data.csv.encoding" in reason  # one row of a hundred with a wrong byte may mean another encoding
     assert_data_refused(place, done, reason)
 
     assert place.rows("quarantine", "line") == [93, 94, 95, 96, 97]
