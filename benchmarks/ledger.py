@@ -5,7 +5,6 @@ python -m benchmarks.ledger FOLDER ROWS [FILES]
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ RECIPE = """
 version: 1
 name: benchmark-ledger
 data:
-  files: ["ledger*.csv"]
+  files: [ledger.csv]
   merge: {file: categories.csv, key: category_id, columns: [category], unmatched: drop}
   quarantine_limit: 0.01
 columns:
@@ -101,21 +100,14 @@ def ledger(rows: int, seed: int = SEED) -> pa.Table:
     )
 
 
-def write_ledger(folder: Path, rows: int, files: int = 1) -> None:
-    """Write ledger.csv (or so many of them) and categories.csv."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, part in enumerate(np.array_split(np.arange(rows), files)):
-        name = "ledger.csv" if files == 1 else f"ledger-{number:02}.csv"
-        writer = None
-        for start in range(int(part[0]), int(part[-1]) + 1, CHUNK):
-            chunk = ledger(min(CHUNK, int(part[-1]) + 1 - start), SEED + 1 + start)
-            writer = writer or pa_csv.CSVWriter(str(folder / name), chunk.schema)
-            writer.write_table(chunk)
-        if writer:
-            writer.close()
+def write_ledger(folder: Path, rows: int) -> None:
+    """Write ledger.csv and categories.csv."""
+    folder.mkdir(parents=True)
+    starts = range(0, rows, CHUNK)
+    first = ledger(min(CHUNK, rows), SEED + 1)
+    with pa_csv.CSVWriter(str(folder / "ledger.csv"), first.schema) as writer:
+        writer.write_table(first)
+        for start in starts[1:]:
+            writer.write_table(ledger(min(CHUNK, rows - start), SEED + 1 + start))
     lines = [f"{n},Category {n}\n" for n in range(CATEGORIES)]
     (folder / "categories.csv").write_text("category_id,category\n" + "".join(lines))
-
-
-if __name__ == "__main__":
-    write_ledger(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 1)

@@ -11,7 +11,7 @@ from pydantic import model_validator
 from sluice.contract import Metrics, Strict
 
 if TYPE_CHECKING:
-    from components.preprocess.plan import Outcome
+    from components.preprocess.plan import Outcome, Plan
     from sluice.ingest import Account
 
 ACCOUNT = "account.json"
@@ -113,28 +113,26 @@ class PreprocessMetrics(Metrics):
         return self
 
 
-def metrics_of(
-    account: Account, outcome: Outcome, kept: Sequence[int], quarantine_limit: float
-) -> PreprocessMetrics:
+def metrics_of(account: Account, plan: Plan, outcome: Outcome, kept: Sequence[int]) -> PreprocessMetrics:
     """The whole account.
 
     Args:
         account: what reading met.
+        plan: what was decided on the rows.
         outcome: what the plan came to.
         kept: how many rows were written to each table.
-        quarantine_limit: the recipe's.
     """
     training, validation, test = kept
     return PreprocessMetrics(
         rows_read=account.rows_read,
         rows_quarantined=account.rows_quarantined,
-        quarantine_limit=quarantine_limit,
+        quarantine_limit=plan.settings.data.quarantine_limit,
         quarantine_reasons=dict(account.reasons),
         dropped={rule: account.dropped[rule] for rule in READING_RULES} | dict(outcome.rules),
         training_rows=training,
         validation_rows=validation,
         test_rows=test,
-        classes=outcome.classes_left,
+        classes=len(plan.classes),
         removed_classes=dict(outcome.classes),
         merge=MergeReport(**asdict(account.merge)) if account.merge else None,
         derived=tuple(DeriveReport(**asdict(each)) for each in account.derived),

@@ -16,7 +16,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from components.preprocess.splitting import Hashes, Parts, Shares, by_time, draw, seeded
+from components.preprocess.splitting import (
+    SPLIT_COUNT,
+    TRAINING,
+    Hashes,
+    Parts,
+    Shares,
+    by_time,
+    draw,
+    seeded,
+)
 from components.preprocess.spool import GROUP, PLACE
 from sluice.features import Learning
 from sluice.features.learning import learned_columns
@@ -129,11 +138,13 @@ class Census:
 
     def learn(self, rows: pa.RecordBatch, parts: Parts) -> None:
         """Learn from rows whose splits are decided."""
-        self.learning.take(rows.filter(pa.array(parts == 0)))
+        self.learning.take(rows.filter(pa.array(parts == TRAINING)))
         encoded = rows.column(self.settings.columns.label).dictionary_encode()
         labels = encoded.dictionary.to_pylist()
-        counts = np.bincount(encoded.indices.to_numpy() * 3 + parts, minlength=3 * len(labels))
-        for name, found in zip(labels, counts.reshape(-1, 3), strict=True):
+        counts = np.bincount(
+            encoded.indices.to_numpy() * SPLIT_COUNT + parts, minlength=SPLIT_COUNT * len(labels)
+        )
+        for name, found in zip(labels, counts.reshape(-1, SPLIT_COUNT), strict=True):
             self.settled[name] = self.settled.get(name, 0) + found
 
 

@@ -66,7 +66,7 @@ def preprocess(
         starts = list(accumulate(read.rows_by_file.values(), initial=0))
         parted = shard.tables(plan, starts, fitted.learned)
         kept = write_tables(parted, outcome.rows, fitted, settings, (training, validation, test))
-    metrics = metrics_of(read, outcome, kept, settings.data.quarantine_limit)
+    metrics = metrics_of(read, plan, outcome, kept)
     (account.folder / ACCOUNT).write_text(metrics.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return metrics
 

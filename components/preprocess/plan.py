@@ -18,7 +18,7 @@ from components.preprocess.census import (
     shares_of,
     units_of,
 )
-from components.preprocess.splitting import TEST, Dealing, Hashes, Parts, deal, draw
+from components.preprocess.splitting import SPLIT_COUNT, TEST, Dealing, Hashes, Parts, deal, draw
 from sluice.contract import InputError
 from sluice.recipe.parts import PreprocessSettings
 
@@ -39,7 +39,6 @@ class Fate(IntEnum):
 SPLITS = (Fate.TRAINING, Fate.VALIDATION, Fate.TEST)
 
 SHOWN_CLASSES = 5
-NO_FOLD = -1
 
 
 @dataclass(frozen=True)
@@ -124,8 +123,6 @@ class Outcome:
     """Rows dropped by each rule."""
     classes: Mapping[str, int]
     """Classes removed as too rare or as absent from training, and their rows."""
-    classes_left: int
-    """Classes that are left."""
 
 
 def decide(census: Census) -> tuple[Plan, Outcome]:
@@ -149,7 +146,7 @@ def decide(census: Census) -> tuple[Plan, Outcome]:
     classes = tuple(name for name in left if name not in unlearnable)
     removed = dict(sorted({**rare, **unlearnable}.items()))
     _require_classes(classes, removed, census)
-    parts = sum((census.settled[name] for name in classes), np.zeros(3, np.int64))
+    parts = sum((census.settled[name] for name in classes), np.zeros(SPLIT_COUNT, np.int64))
     _require_splits(parts, classes, census)
     plan = Plan(
         settings,
@@ -167,7 +164,7 @@ def decide(census: Census) -> tuple[Plan, Outcome]:
         Fate.LABEL_NOT_IN_TRAINING: sum(unlearnable.values()),
     }
     dropped = {rule.name.lower(): rows for rule, rows in rules.items()}
-    return plan, Outcome(int(parts.sum()), dropped, removed, len(classes))
+    return plan, Outcome(int(parts.sum()), dropped, removed)
 
 
 def _assign(census: Census, classes: Sequence[str]) -> tuple[Assigned, Assigned]:

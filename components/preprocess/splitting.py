@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from sluice.recipe.model import TimeSplit
 
-TRAINING, VALIDATION, TEST = range(3)
+SPLIT_COUNT = 3
+TRAINING, VALIDATION, TEST = range(SPLIT_COUNT)
 
 Parts = NDArray[np.int8]
 """Each row's split or fold."""

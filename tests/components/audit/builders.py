@@ -16,15 +16,8 @@ from sluice.contract import Features, Output, Report, Table
 from sluice.features import FittedFeatures, Learning
 from sluice.recipe import AuditSettings, Columns, FeatureSettings, Text
 from sluice.recipe.parts import Reading
-from tests.builders.parcels import finished
+from tests.builders.parcels import COLUMNS, finished
 
-COLUMNS = Columns(
-    text=("note",),
-    categorical=("colour",),
-    hierarchical={"place": ("country", "town")},
-    numeric=("weight",),
-    label="kind",
-)
 Row = Mapping[str, Any]
 SPLITS = ("training", "validation", "test")
 
